@@ -1,0 +1,105 @@
+"""Tables of the scanner. Each fact stands once: a layer, a package, a set of packages, a match.
+
+Images, layers and packages have 64-bit surrogates because set members are by far the widest table.
+"""
+
+import sqlalchemy as sa
+
+from pratique.core.database import Id, JsonText, Micros, TextC, metadata
+
+Surrogate = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+layers = sa.Table(
+    "scan_layers", metadata,
+    sa.Column("digest", TextC, primary_key=True, comment="digest of the layer as pushed (compressed)"),
+    sa.Column("indexer", TextC, primary_key=True, comment="indexer version that read it"),
+    sa.Column("diff_id", TextC, nullable=True, comment="measured digest of the tar stream; null when unreadable"),
+    sa.Column("size", sa.BigInteger, nullable=False, comment="bytes as pushed"),
+    sa.Column("problem", sa.Text, nullable=False, default="", comment="why the layer cannot be read, or ''"),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0, comment="readings that ended without an answer"),
+    sa.Column("read_at", Micros, nullable=False),
+)
+
+layer_reports = sa.Table(
+    "scan_layer_reports", metadata,
+    sa.Column("diff_id", TextC, primary_key=True),
+    sa.Column("indexer", TextC, primary_key=True, comment="indexer version"),
+    sa.Column("rules", TextC, primary_key=True, comment="rule-set version"),
+    sa.Column("report", sa.LargeBinary, nullable=False, comment="LayerReport, msgpack, zstd"),
+    sa.Column("read_at", Micros, nullable=False),
+)
+
+packages = sa.Table(
+    "scan_packages", metadata,
+    sa.Column("id", Surrogate, primary_key=True, autoincrement=True),
+    sa.Column("key", TextC, nullable=False, unique=True, comment="sha256 over all that matching may ask"),
+    sa.Column("ecosystem", TextC, nullable=False),
+    sa.Column("name", TextC, nullable=False),
+    sa.Column("source_name", TextC, nullable=False, comment="source package, or the name"),
+    sa.Column("version", TextC, nullable=False),
+    sa.Column("distro", TextC, nullable=False),
+    sa.Column("record", JsonText, nullable=False, comment="the package as it was read"),
+    sa.Column("revision", TextC, nullable=True, comment="advisory revision of the last judgement; null: never judged"),
+    sa.Column("not_assessed", sa.Text, nullable=True, comment="why it could not be judged; null when it was"),
+    sa.Index("ix_scan_packages_name", "ecosystem", "name"),
+    sa.Index("ix_scan_packages_source", "ecosystem", "source_name"),
+)
+
+package_sets = sa.Table(
+    "scan_package_sets", metadata,
+    sa.Column("id", Surrogate, primary_key=True, autoincrement=True),
+    sa.Column("digest", TextC, nullable=False, unique=True, comment="content address of the set"),
+    sa.Column("distro", TextC, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+)
+
+set_members = sa.Table(
+    "scan_set_members", metadata,
+    sa.Column("set_id", Surrogate, sa.ForeignKey("scan_package_sets.id"), primary_key=True),
+    sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
+    sa.Index("ix_scan_set_members_package", "package_id", "set_id"),
+    sqlite_with_rowid=False,
+)
+
+images = sa.Table(
+    "scan_images", metadata,
+    sa.Column("digest", TextC, primary_key=True, comment="digest of the manifest"),
+    sa.Column("state", TextC, nullable=False, comment="reading, assessed or unassessable"),
+    sa.Column("set_id", Surrogate, sa.ForeignKey("scan_package_sets.id"), nullable=True),
+    sa.Column("indexer", TextC, nullable=False),
+    sa.Column("problem", sa.Text, nullable=False, default=""),
+    sa.Column("remedy", sa.Text, nullable=False, default=""),
+    sa.Column("attribution", JsonText, nullable=False, comment="package id -> layer and paths"),
+    sa.Column("facts", JsonText, nullable=False, comment="configuration, platform, what was not assessed"),
+    sa.Column("assessed_at", Micros, nullable=False),
+    sa.Index("ix_scan_images_set", "set_id"),
+)
+
+places = sa.Table(
+    "scan_places", metadata,
+    sa.Column("digest", TextC, primary_key=True),
+    sa.Column("repository_id", Id, primary_key=True),
+    sa.Column("repository", TextC, nullable=False),
+    sa.Column("pushed_at", Micros, nullable=False),
+    sa.Index("ix_scan_places_repository", "repository", "digest"),
+)
+
+matches = sa.Table(
+    "scan_matches", metadata,
+    sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
+    sa.Column("group_id", TextC, primary_key=True, comment="alias group"),
+    sa.Column("severity", TextC, nullable=False),
+    sa.Column("exploited", sa.Boolean, nullable=False),
+    sa.Column("fix", sa.Text, nullable=False),
+    sa.Column("notable", sa.Boolean, nullable=False, comment="a policy may act on it: see scan.matches"),
+    sa.Column("record", JsonText, nullable=False, comment="the match with its evidence"),
+    sa.Index("ix_scan_matches_group", "group_id"),
+)
+
+advisory_state = sa.Table(
+    "scan_advisory_state", metadata,
+    sa.Column("name", TextC, primary_key=True, comment="always 'current'"),
+    sa.Column("revision", TextC, nullable=False),
+    sa.Column("starter", sa.Boolean, nullable=False),
+    sa.Column("updated_at", Micros, nullable=False),
+)
