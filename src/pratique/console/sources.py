@@ -1,0 +1,274 @@
+"""What pages need to know beyond recommendations, as narrow protocols; `app.py` of the product binds them to domains.
+
+Values here are views: already limited to what a page prints. Every text in them is foreign and is escaped when shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from pratique.core.permissions import Caller
+from pratique.recommendations.types import Counts, Visibility
+
+GateName = Literal["held", "open", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryView:
+    """One line of the list of repositories."""
+
+    name: str
+    tags: int
+    manifests: int
+    gates: Mapping[GateName, int]
+    pushed: int | None
+    """Microseconds of the last push."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagView:
+    """A tag with what readers get and what waits."""
+
+    name: str
+    served: str
+    pending: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestView:
+    """One line of the list of images of a repository."""
+
+    digest: str
+    kind: str
+    tags: tuple[str, ...]
+    gate: GateName
+    summary: str
+    pushed: int | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """A layer, in order, and what was done with it."""
+
+    digest: str
+    size: int
+    media_type: str
+    created_by: str
+    packages: int | None
+    problem: str
+    """Why it could not be read, or ''."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapView:
+    """Something of an image that was not assessed, because …"""
+
+    what: str
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """An image with its gate and what is known of it."""
+
+    repository: str
+    digest: str
+    kind: str
+    media_type: str
+    size: int
+    gate: GateName
+    summary: str
+    remedy: str
+    decided: int | None
+    decision_id: str
+    valid_until: int | None
+    pushed: int | None
+    pusher: str
+    tags: tuple[TagView, ...] = ()
+    distribution: str = ""
+    packages: int | None = None
+    assessed_packages: int | None = None
+    data_date: int | None = None
+    scanning: bool = False
+    layers: tuple[LayerView, ...] = ()
+    gaps: tuple[GapView, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    members: tuple[str, ...] = ()
+    """Digests of the members of an index."""
+
+
+class Freshness(StrEnum):
+    """How far data can be trusted; *starter* is the small set that ships with the product."""
+
+    MISSING = "missing"
+    STARTER = "starter"
+    STALE = "stale"
+    FRESH = "fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedView:
+    """One advisory feed: what it covers, how old it is, whether something that was seen needs it."""
+
+    id: str
+    name: str
+    covers: str
+    freshness: Freshness
+    data_date: int | None
+    records: int | None
+    size: int | None
+    """Bytes to fetch, where known."""
+    needed_by: int
+    """Images that were seen and need it."""
+    error: str = ""
+    fetching: bool = False
+    done: int = 0
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExemptionView:
+    """A decision to live with findings for a time."""
+
+    id: str
+    rule: str
+    lineage: str
+    location: str
+    reason: str
+    approver: str
+    created: int
+    expires: int
+    state: Literal["active", "expired", "withdrawn"]
+    findings: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewExemption:
+    """What the form asks for."""
+
+    rule: str
+    lineage: str
+    location: str
+    reason: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One piece of background work."""
+
+    id: str
+    kind: str
+    state: str
+    attempt: int
+    created: int
+    updated: int
+    done: int
+    total: int | None
+    note: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """One signed-in browser."""
+
+    id: str
+    started: int
+    seen: int
+    expires: int
+    agent: str
+    current: bool
+
+
+class Images(Protocol):
+    """Repositories and images, limited to what the caller may see; calls may block and run in a thread."""
+
+    def repositories(self, visibility: Visibility, search: str, after: str, limit: int) -> Sequence[RepositoryView]: ...
+
+    def manifests(self, visibility: Visibility, repository: str, after: str, limit: int) -> Sequence[ManifestView]: ...
+
+    def image(self, visibility: Visibility, repository: str, digest: str) -> ImageView | None: ...
+
+    def resolve(self, visibility: Visibility, repository: str, tag: str) -> str | None: ...
+
+    def scanning(self, visibility: Visibility) -> int: ...
+
+
+class Feeds(Protocol):
+    """Advisory feeds."""
+
+    def all(self) -> Sequence[FeedView]: ...
+
+    def fetch(self, caller: Caller, feeds: Sequence[str]) -> None: ...
+
+
+class Exemptions(Protocol):
+    """Exemptions; `add` raises Invalid or Denied with a remedy."""
+
+    def all(self, visibility: Visibility, limit: int) -> Sequence[ExemptionView]: ...
+
+    def add(self, caller: Caller, wanted: NewExemption) -> str: ...
+
+    def withdraw(self, caller: Caller, exemption_id: str) -> None: ...
+
+
+class Jobs(Protocol):
+    """Background work."""
+
+    def recent(self, state: str, limit: int) -> Sequence[JobView]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A one-time link that was looked at and not used up."""
+
+    name: str
+    purpose: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a person needs to set up a second factor: the secret and its address for authenticator apps."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that has begun: the value of its cookie, and how long it lives."""
+
+    cookie: str
+    seconds: int
+
+
+class SignIn(Protocol):
+    """Sign-in over identity. Everything wrong raises Unauthenticated, Gone or Invalid with a remedy, never a hint
+    about which part was wrong."""
+
+    def look(self, link: str) -> LinkView: ...
+
+    def begin_totp(self, link: str) -> Enrolment: ...
+
+    def finish_totp(self, link: str, name: str, password: str, secret: str, code: str, agent: str) -> Opened: ...
+
+    def passkey_creation(self, link: str) -> Mapping[str, Any]: ...
+
+    def finish_passkey_creation(self, link: str, answer: Mapping[str, Any], agent: str) -> Opened: ...
+
+    def password(self, name: str, password: str, code: str, agent: str) -> Opened: ...
+
+    def passkey_request(self) -> Mapping[str, Any]: ...
+
+    def passkey(self, answer: Mapping[str, Any], agent: str) -> Opened: ...
+
+    def sign_out(self, caller: Caller) -> None: ...
+
+    def sessions(self, caller: Caller) -> Sequence[SessionView]: ...
+
+    def end_session(self, caller: Caller, session_id: str) -> None: ...

@@ -1,0 +1,71 @@
+"""The grammar of `Finding.action`: `kind|subject|subject`, the key by which findings become one recommendation.
+
+    base-upgrade|debian:12|sha256:…     upgrade the base layer that several images share
+    os-update|debian:12|openssl         update a source package of a distribution
+    app-update|pypi|django              update an application package
+    await-fix|debian:12|openssl         affected, and nobody has published a fix
+    load-data|debian-tracker            not assessed: advisory data is missing
+    rebuild-supported|debian:9          not assessed: the release has no feed any more
+    not-assessed|unreadable-layer       not assessed for another reason
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+ID_LENGTH = 16
+
+
+class Kind(StrEnum):
+    """What a recommendation asks for."""
+
+    BASE_UPGRADE = "base-upgrade"
+    OS_UPDATE = "os-update"
+    APP_UPDATE = "app-update"
+    AWAIT_FIX = "await-fix"
+    LOAD_DATA = "load-data"
+    REBUILD_SUPPORTED = "rebuild-supported"
+    NOT_ASSESSED = "not-assessed"
+    OTHER = "other"
+
+
+KIND_NAMES: dict[Kind, str] = {
+    Kind.BASE_UPGRADE: "Upgrade a base image",
+    Kind.OS_UPDATE: "Update distribution packages",
+    Kind.APP_UPDATE: "Update application packages",
+    Kind.AWAIT_FIX: "No fix published yet",
+    Kind.LOAD_DATA: "Load advisory data",
+    Kind.REBUILD_SUPPORTED: "Rebuild with a supported release",
+    Kind.NOT_ASSESSED: "Find out what could not be assessed",
+    Kind.OTHER: "Other",
+}
+ACTIONABLE = frozenset({Kind.BASE_UPGRADE, Kind.OS_UPDATE, Kind.APP_UPDATE})
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A parsed action key. Unknown kinds become OTHER and are shown by the title of their finding."""
+
+    text: str
+    kind: Kind
+    place: str
+    """Distribution and release (`debian:12`), ecosystem (`pypi`), feed or reason."""
+    name: str
+    """Package, or digest of the base layer; '' where the kind has none."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Action":
+        """Read any text: foreign or newer producers never make a finding disappear."""
+        head, _, rest = text.partition("|")
+        place, _, name = rest.partition("|")
+        kind = Kind(head) if head in Kind else Kind.OTHER
+        return cls(text, kind, place, name)
+
+    @property
+    def id(self) -> str:
+        return recommendation_id(self.text)
+
+
+def recommendation_id(action: str) -> str:
+    """Return the public id of an action: stable over rebuilds, safe in an address, without foreign text in it."""
+    return sha256(action.encode()).hexdigest()[:ID_LENGTH]
