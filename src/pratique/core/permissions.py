@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from pratique.core.errors import Invalid
 
@@ -19,7 +19,7 @@ class Permission(StrEnum):
 
     sentence: str
 
-    def __new__(cls, value: str, sentence: str) -> "Permission":
+    def __new__(cls, value: str, sentence: str) -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.sentence = sentence
@@ -166,6 +166,9 @@ class Caller:
 ANONYMOUS = Caller(principal_id="00000000-0000-7000-8000-000000000000", name="anonymous", kind="anonymous")
 SYSTEM = Caller(principal_id="00000000-0000-7000-8000-000000000001", name="system", kind="service")
 """The installation itself, as author of what no person or client asked for (jobs, schedules, migrations)."""
+
+OPERATOR = Caller(principal_id="00000000-0000-7000-8000-000000000002", name="local-operator", kind="operator")
+"""Whoever can open the admin socket of the key process on the machine itself: holds every permission, everywhere."""
 
 
 @dataclass(frozen=True, slots=True)

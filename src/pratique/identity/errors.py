@@ -1,0 +1,63 @@
+"""Errors of identity; what they say to strangers is the same whether or not a name exists."""
+
+from pratique.core.errors import Conflict, Denied, Gone, NotFound, TooManyRequests, Unauthenticated
+
+
+class SignInRefused(Unauthenticated):
+    """Name, secret, password or code do not fit together."""
+
+    code = "sign-in-refused"
+
+
+class TokenRefused(Unauthenticated):
+    """A token does not verify, is for another audience or installation, or has ended."""
+
+    code = "token-refused"
+
+
+class LockedOut(TooManyRequests):
+    """Too many wrong tries."""
+
+    code = "locked-out"
+
+
+class LinkGone(Gone):
+    """A one-time link was used, has ended, or never was."""
+
+    code = "link-gone"
+
+
+class PrincipalNotFound(NotFound):
+    code = "principal-not-found"
+
+
+class CredentialNotFound(NotFound):
+    code = "credential-not-found"
+
+
+class AssignmentNotFound(NotFound):
+    code = "assignment-not-found"
+
+
+class RoleNotFound(NotFound):
+    code = "role-not-found"
+
+
+class SessionNotFound(NotFound):
+    code = "session-not-found"
+
+
+class NameTaken(Conflict):
+    code = "name-taken"
+
+
+class ForgeryRefused(Denied):
+    """An unsafe request came with a session cookie but without the session's token against forgery."""
+
+    code = "forgery-refused"
+
+
+class BeyondOwnRights(Denied):
+    """Someone tried to hand out, or to take hold of, rights that they do not hold themselves."""
+
+    code = "beyond-own-rights"

@@ -1,0 +1,146 @@
+"""Values of identity: principals and what proves them, roles and where they hold, sessions and tokens."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from pratique.core.errors import Invalid
+from pratique.core.permissions import Permission, Scope
+
+PrincipalKind = Literal["user", "service", "agent", "operator", "anonymous"]
+PrincipalState = Literal["active", "disabled"]
+Effect = Literal["allow", "deny"]
+
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,126}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PrincipalName:
+    """A canonical name of a principal: ASCII, lower case, safe in a shell, a URL and a file name."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "PrincipalName":
+        """Read a name in any case; refuse spaces, controls, other alphabets and look-alikes instead of mapping them."""
+        lowered = text.lower() if text.isascii() else ""
+        if not _NAME.fullmatch(lowered) or ".." in lowered:
+            raise Invalid(
+                f"{text[:80]!r} is not a name for a principal.",
+                remedy="Use 1 to 128 of a-z, 0-9 and . _ @ + - ; start and end with a letter or digit.",
+            )
+        return cls(lowered)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Audience(StrEnum):
+    """What a token is for; a token for one is refused by all others."""
+
+    MANAGEMENT = "management"
+    REFRESH = "refresh"
+    REGISTRY = "registry"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Someone or something that can hold roles."""
+
+    id: str
+    name: str
+    kind: PrincipalKind
+    state: PrincipalState
+    display_name: str
+    created_at: int
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A client secret as it may be shown: never its value."""
+
+    id: str
+    principal_id: str
+    kind: Literal["client-secret"]
+    label: str
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A client secret at the only moment at which its value is known."""
+
+    credential: Credential
+    value: str
+
+    def __repr__(self) -> str:
+        return f"NewSecret(credential={self.credential.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A named set of permissions; built-in ones carry Azure's name and id where Azure has one."""
+
+    id: str
+    name: str
+    description: str
+    permissions: frozenset[Permission]
+    builtin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A role that a principal holds, or is denied, at a scope and below."""
+
+    id: str
+    principal_id: str
+    role_id: str
+    scope: Scope
+    effect: Effect
+    created_at: int
+    created_by: str
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A person's sign-in at the console."""
+
+    id: str
+    principal_id: str
+    method: str
+    address: str
+    agent: str
+    created_at: int
+    seen_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session at its start: `cookie` is the value that the browser keeps, and is known only now."""
+
+    session: Session
+    cookie: str
+
+    def __repr__(self) -> str:
+        return f"NewSession(session={self.session.id!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a principal may or may not do something at a scope, and what it would take."""
+
+    principal_id: str
+    permission: Permission
+    scope: Scope
+    allowed: bool
+    summary: str
+    by: tuple[Assignment, ...] = ()
+    """Assignments that allow it; or, when it is refused, those that deny it."""
+    roles: tuple[Role, ...] = ()
+    """When it is refused for want of an assignment: built-in roles that would grant it, the smallest first."""
