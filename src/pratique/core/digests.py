@@ -80,8 +80,8 @@ class Hasher:
         """
         algorithm, count, words, tail = _parse_state(state)
         hasher = cls(algorithm)
-        if words and isinstance(hasher._engine, _Resumable):  # noqa: SLF001  its own kind
-            hasher._engine.resume(libcrypto.State(words, tail, count))  # noqa: SLF001
+        if words and isinstance(hasher._engine, _Resumable):
+            hasher._engine.resume(libcrypto.State(words, tail, count))
             hasher.count = count
         else:
             _hash_again(hasher, count, reread)

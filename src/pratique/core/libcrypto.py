@@ -69,7 +69,7 @@ class Function:
         return context
 
     def update(self, context: Any, data: bytes | bytearray | memoryview) -> None:
-        """Hash `data`; the interpreter lock is free meanwhile. bytes, and memory that can be written, are not copied."""
+        """Hash `data` without a copy if it is bytes or memory that can be written; other threads run meanwhile."""
         if isinstance(data, memoryview):
             data = data.cast("B") if data.contiguous else bytes(data)
         if isinstance(data, bytes):

@@ -117,8 +117,11 @@ class Exemption:
         """Whether the selectors match; says nothing of time."""
         return (
             (self.rule == finding.rule or self.rule in finding.aliases)
-            and (finding.lineage.startswith(self.lineage) if self.lineage.endswith("/") or not self.lineage
-                 else finding.lineage == self.lineage)
+            and (
+                finding.lineage.startswith(self.lineage)
+                if self.lineage.endswith("/") or not self.lineage
+                else finding.lineage == self.lineage
+            )
             and self.location in ("", finding.location)
         )
 
