@@ -1,7 +1,7 @@
 """Readers of foreign bytes in child processes that have nothing to lose: see `ReaderPool`."""
 
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from pratique.inventory.types import ExpectedLayer, LayerReport, Limits
 
@@ -27,7 +27,7 @@ class ReaderPool:
     def close(self) -> None:
         """Ends every child; reads under way answer not assessed."""
 
-    def __enter__(self) -> "ReaderPool":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

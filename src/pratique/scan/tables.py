@@ -32,17 +32,20 @@ layer_reports = sa.Table(
 packages = sa.Table(
     "scan_packages", metadata,
     sa.Column("id", Surrogate, primary_key=True, autoincrement=True),
-    sa.Column("key", TextC, nullable=False, unique=True, comment="sha256 over all that matching may ask"),
-    sa.Column("ecosystem", TextC, nullable=False),
-    sa.Column("name", TextC, nullable=False),
-    sa.Column("source_name", TextC, nullable=False, comment="source package, or the name"),
-    sa.Column("version", TextC, nullable=False),
-    sa.Column("distro", TextC, nullable=False),
-    sa.Column("record", JsonText, nullable=False, comment="the package as it was read"),
-    sa.Column("revision", TextC, nullable=True, comment="advisory revision of the last judgement; null: never judged"),
+    sa.Column("key", TextC, nullable=False, unique=True, comment="sha256 over all that matching may ask, place excepted"),
+    sa.Column("record", JsonText, nullable=False, comment="the package as it was read, without its place"),
+    sa.Column("candidates", TextC, nullable=True, comment="digest of the records that could speak of it; null: never judged"),
     sa.Column("not_assessed", sa.Text, nullable=True, comment="why it could not be judged; null when it was"),
-    sa.Index("ix_scan_packages_name", "ecosystem", "name"),
-    sa.Index("ix_scan_packages_source", "ecosystem", "source_name"),
+    sa.Column("not_assessed_code", TextC, nullable=False, default=""),
+)
+
+package_keys = sa.Table(
+    "scan_package_keys", metadata,
+    sa.Column("ecosystem", TextC, primary_key=True, comment="as advisory feeds address it"),
+    sa.Column("name", TextC, primary_key=True),
+    sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
+    sa.Index("ix_scan_package_keys_package", "package_id"),
+    sqlite_with_rowid=False,
 )
 
 package_sets = sa.Table(
