@@ -115,7 +115,8 @@ class Hints:
 
     def _neighbours(self) -> list[str]:
         try:
-            return [name for name in os.listdir(self._descriptor): PTH208  by descriptor if name != self._name]
+            names = os.listdir(self._descriptor)  # noqa: PTH208  a descriptor, not a path
+            return [name for name in names if name != self._name]
         except OSError:
             return []
 
