@@ -17,7 +17,13 @@ class RegistryService:
         self._events = events
 
     def apply_gate(
-        self, tx: Transaction, *, repository_id: str, digest: str, state: GateState, reason: GateReason,
+        self,
+        tx: Transaction,
+        *,
+        repository_id: str,
+        digest: str,
+        state: GateState,
+        reason: GateReason,
         decision_id: str | None,
     ) -> bool:
         """Set the gate of a manifest in the caller's transaction; True if the state changed.

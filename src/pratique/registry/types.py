@@ -100,14 +100,19 @@ class GateReason:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "summary": self.summary, "remedy": self.remedy, "link": self.link, "findings": list(self.findings),
+            "summary": self.summary,
+            "remedy": self.remedy,
+            "link": self.link,
+            "findings": list(self.findings),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "GateReason":
         return cls(
-            summary=str(value.get("summary", "")), remedy=str(value.get("remedy", "")),
-            link=str(value.get("link", "")), findings=tuple(value.get("findings", ())),
+            summary=str(value.get("summary", "")),
+            remedy=str(value.get("remedy", "")),
+            link=str(value.get("link", "")),
+            findings=tuple(value.get("findings", ())),
         )
 
 

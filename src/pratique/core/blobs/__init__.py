@@ -1,5 +1,14 @@
 """Blob storage: immutable segments under random keys; a blob is a list of segments."""
 
-from pratique.core.blobs.types import BlobStore, SegmentWriter
+from pratique.core.blobs.reader import SegmentReader, SegmentSpan
+from pratique.core.blobs.types import BlobStore, SegmentMissing, SegmentWriter, StorageAway, StorageFull
 
-__all__ = ["BlobStore", "SegmentWriter"]
+__all__ = [
+    "BlobStore",
+    "SegmentMissing",
+    "SegmentReader",
+    "SegmentSpan",
+    "SegmentWriter",
+    "StorageAway",
+    "StorageFull",
+]

@@ -1,14 +1,35 @@
-"""The port of blob storage: seven methods, one contract test for every engine."""
+"""The port of blob storage: a handful of methods, one contract test for every engine."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from pratique.core.errors import Corrupt, Unavailable
+
 CHUNK = 1024 * 1024
 
 
+class StorageFull(Unavailable):
+    """The storage takes no more bytes; what was begun has been removed again."""
+
+    code = "storage-full"
+    status = 507
+
+
+class StorageAway(Unavailable):
+    """The storage does not answer; the same request may succeed later."""
+
+    code = "storage-unavailable"
+
+
+class SegmentMissing(Corrupt):
+    """A segment that a row names is not there, or is shorter than it was when it was committed."""
+
+    code = "segment-missing"
+
+
 class SegmentWriter(Protocol):
-    """Writes one immutable segment: it exists once `commit` has returned, and not before."""
+    """Writes one immutable segment: it exists once `commit` has returned, and not before. Blocks; one thread uses it."""
 
     @property
     def key(self) -> str:
@@ -19,32 +40,35 @@ class SegmentWriter(Protocol):
         """Bytes written so far."""
 
     def write(self, data: bytes) -> None:
-        """Append; raises Unavailable with a remedy when the storage is full or away."""
+        """Append; raises StorageFull or StorageAway, each with a remedy."""
 
     def commit(self) -> None:
         """Make the segment durable: when this returns, a crash does not lose it."""
 
     def abort(self) -> None:
-        """Forget the segment and free what it took; may be called at any time, also after a failure."""
+        """Forget the segment and free what it took; may be called at any time, also after a failure or twice."""
 
 
 class BlobStore(Protocol):
-    """Where segments live. Keys are random, segments never change, and nothing is ever renamed or copied."""
+    """Where segments live. Keys are random, segments never change, and none is renamed or copied once committed."""
+
+    segment_limit: int | None
+    """Bytes after which a writer begins another segment; None where one segment may be of any size."""
 
     def create(self) -> SegmentWriter:
-        """Begin a segment under a new random key."""
+        """Begin a segment under a new random key; raises StorageFull when little space is left."""
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes of a segment in chunks of about 1 MiB; raises Corrupt when it is missing or too short."""
+        """Yield the bytes of a segment in chunks of about 1 MiB; raises SegmentMissing when they are not all there."""
 
     def path(self, key: str) -> Path | None:
-        """Return the file of a segment where the engine has files (for sendfile), else None."""
+        """Return the file of a segment where the engine has files (for sendfile), else None; does no input or output."""
 
     def size(self, key: str) -> int:
-        """Return the length in bytes; raises Corrupt when the segment is missing."""
+        """Return the length in bytes; raises SegmentMissing."""
 
     def delete(self, key: str) -> None:
         """Remove a segment; one that is missing already is no error."""
 
     def keys(self, after: str = "", limit: int = 1000) -> list[str]:
-        """Return stored keys in ascending order, greater than `after`."""
+        """Return committed keys in ascending order, greater than `after`."""

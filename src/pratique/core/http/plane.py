@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pratique.core.errors import PratiqueError
+from pratique.core.http.threads import ThreadLimiter
 from pratique.core.permissions import Caller
 
 HttpScope = MutableMapping[str, Any]
@@ -17,7 +18,7 @@ class Authenticator(Protocol):
     """Tells who calls. Runs on the event loop: it must not block."""
 
     async def authenticate(self, scope: HttpScope) -> Caller:
-        """Return the caller, ANONYMOUS when nothing was presented; raise Unauthenticated for anything presented wrong."""
+        """Return the caller, ANONYMOUS when nothing was presented; raise Unauthenticated for what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +40,40 @@ class ErrorShape(Protocol):
 class Plane:
     """One part of the server: routed by role of the host and, on a shared host, by path prefix.
 
-    `role` is the host label under the configured domain ('registry', 'login', 'console', 'admission', or '*.vault').
-    `prefixes` are the raw path prefixes that belong to it on `localhost`; '' takes what no other plane takes.
+    `roles` are the host labels under the configured domain that serve it ('registry', 'login', 'console',
+    'admission', 'vault'; '*' is every host). `prefixes` are raw path prefixes: one that ends with '/' takes all below
+    it, one that does not takes exactly that path, '' takes what no other plane of the same host takes.
     """
 
     name: str
-    role: str
+    roles: tuple[str, ...]
     prefixes: tuple[str, ...]
     app: AsgiApp
     error_shape: ErrorShape
     authenticator: Authenticator | None = None
-    """None: every request is anonymous (health, metrics of a private port, the token endpoint itself)."""
+    """None: every request is anonymous to the pipeline (health, the token endpoint itself)."""
     max_body: int | None = 1024 * 1024
     """Bytes of a request body; None for planes that stream (they set their own limits)."""
     threads: int = 8
-    """Calls of `in_thread` that may run at once; as many again may wait, more are answered 503 with Retry-After."""
+    """Blocking calls that may run at once; eight times as many may wait, more are answered 503 with Retry-After."""
     data_plane: bool = True
     """True: nosniff, sandbox CSP and a media type allow-list on each answer; False: the application sets its own."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Added to each answer."""
+    log: bool = True
+    """False keeps its requests out of the access log (health probes)."""
 
 
 def caller_of(scope: HttpScope) -> Caller:
     """Return who calls, as the pipeline found it."""
     caller: Caller = scope["pratique.caller"]
     return caller
+
+
+def threads_of(scope: HttpScope) -> ThreadLimiter:
+    """Return the plane's threads, for everything that blocks."""
+    limiter: ThreadLimiter = scope["pratique.threads"]
+    return limiter
 
 
 def request_id_of(scope: HttpScope) -> str:
