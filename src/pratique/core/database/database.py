@@ -40,6 +40,10 @@ class Database(ABC):
     def write(self, body: Body[T]) -> T:
         """Run `body` in a transaction and return its value once that is durable. `body` must be idempotent."""
 
+    def write_relaxed(self, body: Body[T]) -> T:
+        """`write` for bodies that lock every row they depend on: PostgreSQL runs them READ COMMITTED."""
+        return self.write(body)
+
     @abstractmethod
     def read(self, body: Body[T]) -> T:
         """Run `body` on a consistent, read-only snapshot."""

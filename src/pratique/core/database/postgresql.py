@@ -56,7 +56,6 @@ class PostgresDatabase(Database):
         return self._retry(lambda: self._write_once(body, "SERIALIZABLE"))
 
     def write_relaxed(self, body: Body[T]) -> T:
-        """`write` at READ COMMITTED, for bodies that lock the rows they depend on (the job queue's claims)."""
         return self._retry(lambda: self._write_once(body, "READ COMMITTED"))
 
     def read(self, body: Body[T]) -> T:
