@@ -1,0 +1,21 @@
+"""One module per package database: the paths it wants and what it makes of a file found there.
+
+A further ecosystem is one more module with a `WANTED` tuple, added to the list below.
+"""
+
+from pratique.inventory.readers import apk, dpkg, npm, os_release, python, unread
+from pratique.inventory.readers.wanted import Index, Wanted
+
+ALL: tuple[Wanted, ...] = (
+    *apk.WANTED,
+    *dpkg.WANTED,
+    *npm.WANTED,
+    *os_release.WANTED,
+    *python.WANTED,
+    *unread.WANTED,
+)
+
+ECOSYSTEMS: tuple[str, ...] = ("apk", "deb", "npm", "pypi")
+"""The ecosystems that are read, sorted."""
+
+__all__ = ["ALL", "ECOSYSTEMS", "Index", "Wanted"]
