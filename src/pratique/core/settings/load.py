@@ -16,8 +16,9 @@ from pratique.core.settings.schema import Data, Settings, default_state_director
 _PREFIX = "PRATIQUE_"
 _LIMIT = 1024 * 1024
 
-# Variables that start like settings but are read by others: where the file is, and what set-up scripts hand on.
-FOREIGN_VARIABLES = frozenset({"PRATIQUE_CONFIG", "PRATIQUE_BUNDLE", "PRATIQUE_PYTHON"})
+# Variables that start like settings but are read by others: where the file is, which Python set-up scripts take, where
+# they put it, and what the supervisor forks in tests.
+FOREIGN_VARIABLES = frozenset({"PRATIQUE_CONFIG", "PRATIQUE_PYTHON", "PRATIQUE_VENV", "PRATIQUE_APPLICATION"})
 
 
 class SettingsError(Invalid):

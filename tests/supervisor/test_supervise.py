@@ -1,0 +1,186 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def living(installation: Any, *names: str) -> Any:
+    """Wait until these processes live and return all."""
+    end = time.monotonic() + 15
+    while time.monotonic() < end:
+        found = installation.processes()
+        if all(name in found for name in names) and installation.report()["ready"]:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{names} do not all live: {installation.processes()}")
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(pids: list[int], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+ALL = ("supervisor", "keys", "fork", "api", "worker")
+
+
+def test_up_returns_when_the_server_is_ready_and_says_where_it_is(installation: Any) -> None:
+    text = installation.run("up")
+    assert "ready after" in text
+    assert f"https://localhost:{installation.port}" in text
+    assert str(installation.directory) in text
+    assert set(living(installation, *ALL)) == set(ALL)
+
+
+def test_up_again_leaves_the_server_alone(installation: Any) -> None:
+    installation.run("up")
+    before = installation.processes()
+    assert "runs already" in installation.run("up")
+    assert installation.processes() == before
+
+
+def test_up_with_other_code_replaces_the_server(installation: Any, tmp_path: Path) -> None:
+    installation.run("up")
+    before = installation.processes()
+    installation.environment["PRATIQUE_SERVER__DOMAIN"] = "pratique.test"
+    assert "ready after" in installation.run("up")
+    assert gone(list(before.values()))
+    assert not set(before.values()) & set(installation.processes().values())
+
+
+def test_down_ends_every_process_and_can_be_repeated(installation: Any) -> None:
+    installation.run("up")
+    pids = list(installation.processes().values())
+    assert "has stopped" in installation.run("down")
+    assert gone(pids, 1)
+    assert "was not running" in installation.run("down")
+    assert "not running" in installation.run("ps", expect=1)
+
+
+@pytest.mark.parametrize("name", ["keys", "fork", "api", "worker"])
+def test_a_killed_process_is_started_again(installation: Any, name: str) -> None:
+    installation.run("up")
+    before = installation.processes()
+    os.kill(before[name], signal.SIGKILL)
+    assert gone([before[name]])
+    after = living(installation, *ALL)
+    assert after[name] != before[name]
+    assert after["supervisor"] == before["supervisor"]
+
+
+def test_no_process_outlives_a_killed_supervisor_and_up_works_again(installation: Any) -> None:
+    installation.run("up")
+    before = installation.processes()
+    os.kill(before["supervisor"], signal.SIGKILL)
+    assert gone(list(before.values()))
+    assert "not running" in installation.run("ps", expect=1)
+    assert "ready after" in installation.run("up")
+
+
+def test_everything_killed_at_once_starts_cleanly(installation: Any) -> None:
+    installation.run("up")
+    before = installation.processes()
+    for pid in before.values():
+        os.kill(pid, signal.SIGKILL)
+    assert gone(list(before.values()))
+    installation.run("up")
+    assert set(living(installation, *ALL)) == set(ALL)
+
+
+def test_a_taken_port_is_reported_with_its_holder_and_a_way_out(installation: Any) -> None:
+    with socket.create_server(("127.0.0.1", installation.port)):
+        text = installation.run("up", expect=3)
+    assert f"port {installation.port} is held by" in text
+    assert f"process {os.getpid()}" in text
+    assert "PRATIQUE_SERVER__PORT=" in text
+
+
+def test_what_prepare_refuses_is_what_up_says(installation: Any) -> None:
+    (installation.directory / "refuse").touch()
+    text = installation.run("up", expect=3)
+    assert "the database is of a newer version" in text
+    assert "install that version" in text
+    assert "Traceback" not in text
+    assert "not running" in installation.run("ps", expect=1)
+
+
+def test_a_worker_that_does_not_stop_is_killed_after_the_drain(installation: Any) -> None:
+    (installation.directory / "stubborn").touch()
+    installation.run("up")
+    pids = list(installation.processes().values())
+    start = time.monotonic()
+    installation.run("down")
+    assert time.monotonic() - start < 8
+    assert gone(pids, 1)
+
+
+def test_hangup_reaches_the_api_only(installation: Any) -> None:
+    installation.run("up")
+    before = installation.processes()
+    os.kill(before["supervisor"], signal.SIGHUP)
+    end = time.monotonic() + 5
+    while not installation.notes("reload") and time.monotonic() < end:
+        time.sleep(0.02)
+    assert installation.notes("reload")
+    assert installation.processes() == before
+
+
+def test_a_second_supervisor_refuses_the_same_folder(installation: Any) -> None:
+    installation.run("up")
+    before = installation.processes()
+    command = [
+        sys.executable,
+        "-m",
+        "pratique.supervisor",
+        f"directory={installation.directory}",
+        "address=x",
+        "build=x",
+    ]
+    command += ["drain=1", "log_size=100000", "log_files=2", "foreground=False"]
+    done = subprocess.run(command, env=installation.environment, capture_output=True, timeout=30, check=False)
+    assert done.returncode == 3
+    assert installation.processes() == before
+
+
+def test_the_foreground_prints_the_logs_and_stops_on_interrupt(installation: Any) -> None:
+    command = [sys.executable, "-m", "pratique", "up", "--foreground"]
+    process = subprocess.Popen(command, env=installation.environment, stderr=subprocess.PIPE, text=True)
+    try:
+        installation.run("up")  # returns when the one in the foreground is ready
+        pids = list(installation.processes().values())
+        assert process.pid in pids
+        process.send_signal(signal.SIGINT)
+        _, text = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "keys: " in text
+    assert gone(pids, 1)
+
+
+def test_files_of_an_installation_are_for_its_owner_alone(installation: Any) -> None:
+    installation.run("up")
+    for path in installation.directory.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_supervisor_itself_stays_small(installation: Any) -> None:
+    installation.run("up")
+    memory = {process["name"]: process["memory"] for process in installation.report()["processes"]}
+    assert memory["supervisor"] < 15 * 1024**2
