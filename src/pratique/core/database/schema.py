@@ -42,5 +42,6 @@ epochs = sa.Table(
     "epochs",
     metadata,
     sa.Column("name", TextC, primary_key=True),
+    sa.Column("shard", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("value", sa.BigInteger, nullable=False),
 )

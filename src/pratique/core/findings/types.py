@@ -101,9 +101,9 @@ class Exemption:
 
     id: str
     rule: str
-    """Rule or alias group id, or any alias of it (a CVE id)."""
+    """Rule or alias group id, or any alias of it (a CVE id); '' covers every rule."""
     lineage: str
-    """A prefix when it ends with '/', else exact; '' covers everything."""
+    """Everything below it when it ends with '/', else exactly this lineage; '' covers everything."""
     location: str
     """'' covers every location."""
     reason: str
@@ -116,37 +116,55 @@ class Exemption:
     def covers(self, finding: Finding) -> bool:
         """Whether the selectors match; says nothing of time."""
         return (
-            (self.rule == finding.rule or self.rule in finding.aliases)
-            and (
-                finding.lineage.startswith(self.lineage)
-                if self.lineage.endswith("/") or not self.lineage
-                else finding.lineage == self.lineage
-            )
+            self.rule in ("", finding.rule, *finding.aliases)
+            and lineage_covers(self.lineage, finding.lineage)
             and self.location in ("", finding.location)
         )
 
     def active(self, now: int) -> bool:
-        return self.revoked_at is None and self.created_at <= now < self.expires_at
+        return self.revoked_at is None and now < self.expires_at
+
+
+def lineage_covers(selector: str, lineage: str) -> bool:
+    """Whether a lineage selector ('' all, 'a/b/' everything below, else exact) selects `lineage`."""
+    if not selector or selector.endswith("/"):
+        return lineage.startswith(selector)
+    return lineage == selector
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFinding:
-    """A finding with what hangs on its key."""
+    """A finding with what hangs on its key; times in microseconds."""
 
     finding: Finding
     first_seen: int
-    last_seen: int
+    changed_at: int
     resolved_at: int | None
     owner: str
     due_at: int | None
     exemption_id: str | None
     """Set while an exemption is active at the instant of the query."""
     exempt_until: int | None
-    occurrences: int
 
     @property
     def key(self) -> str:
         return self.finding.key
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOccurrence:
+    """An occurrence as stored, with the key of its finding."""
+
+    key: str
+    lineage: str
+    subject: str
+    version: str
+    evidence: Mapping[str, Any]
+    remediation: str
+    first_seen: int
+
+
+Sort = Literal["risk", "newest", "oldest", "lineage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +173,9 @@ class FindingFilter:
 
     domain: str = ""
     lineage: str = ""
-    """A prefix when it ends with '/', else exact."""
+    """As in an exemption: everything below when it ends with '/', else exact."""
     scopes: tuple[str, ...] | None = None
-    """Lineage prefixes that the caller may see; None is everything, () is nothing."""
+    """Lineages that the caller may see, each with what is below it; None is everything, () is nothing."""
     rule: str = ""
     """Rule or any alias of it."""
     action: str = ""
