@@ -5,32 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.supervisor.waiting import gone
 
 from pratique.supervisor.runfiles import RunFiles
 
 HERE = Path(__file__).parent
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {seconds} s: {condition}")
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Installation:
@@ -77,7 +61,7 @@ class Installation:
         pids = list(self.processes().values()) if holder else []
         if holder:
             os.kill(int(holder["pid"]), signal.SIGKILL)
-        wait_until(lambda: not any(is_alive(pid) for pid in pids))
+        assert gone(pids)
 
 
 def free_port() -> int:

@@ -1,6 +1,6 @@
 """A composition root in small, in place of `pratique.app`: an HTTPS server and a worker that count their starts."""
 
-import datetime
+import datetime as dt
 import http.server
 import ipaddress
 import os
@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pratique.core.errors import Conflict
+from pratique.core.settings import Settings
 
 
-def prepare(settings) -> None:
+def prepare(settings: Settings) -> None:
     directory = settings.data.directory
     note(directory, "prepare")
     if (directory / "refuse").exists():
@@ -26,7 +27,7 @@ def prepare(settings) -> None:
         (directory / "server.pem").write_bytes(certificate())
 
 
-def serve(settings) -> None:
+def serve(settings: Settings) -> None:
     directory = settings.data.directory
     note(directory, "serve")
     server = http.server.ThreadingHTTPServer((settings.server.host, settings.server.port), Handler)
@@ -38,7 +39,7 @@ def serve(settings) -> None:
     server.serve_forever()
 
 
-def work(settings) -> None:
+def work(settings: Settings) -> None:
     directory = settings.data.directory
     note(directory, "work")
     stubborn = (directory / "stubborn").exists()
@@ -63,7 +64,7 @@ def note(directory: Path, what: str) -> None:
 def certificate() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -71,7 +72,7 @@ def certificate() -> bytes:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -4,37 +4,21 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.supervisor.waiting import gone
 
 
-def living(installation: Any, *names: str) -> Any:
-    """Wait until these processes live and return all."""
+def living(installation: Any, *names: str, but: int = 0) -> Any:
+    """Wait until these processes live, none of them the one that was ended, and return all."""
     end = time.monotonic() + 15
     while time.monotonic() < end:
         found = installation.processes()
-        if all(name in found for name in names) and installation.report()["ready"]:
+        if all(found.get(name, but) != but for name in names) and installation.report()["ready"]:
             return found
         time.sleep(0.05)
     raise AssertionError(f"{names} do not all live: {installation.processes()}")
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pids: list[int], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while any(alive(pid) for pid in pids):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 ALL = ("supervisor", "keys", "fork", "api", "worker")
@@ -55,7 +39,7 @@ def test_up_again_leaves_the_server_alone(installation: Any) -> None:
     assert installation.processes() == before
 
 
-def test_up_with_other_code_replaces_the_server(installation: Any, tmp_path: Path) -> None:
+def test_up_with_other_settings_replaces_the_server(installation: Any) -> None:
     installation.run("up")
     before = installation.processes()
     installation.environment["PRATIQUE_SERVER__DOMAIN"] = "pratique.test"
@@ -79,8 +63,7 @@ def test_a_killed_process_is_started_again(installation: Any, name: str) -> None
     before = installation.processes()
     os.kill(before[name], signal.SIGKILL)
     assert gone([before[name]])
-    after = living(installation, *ALL)
-    assert after[name] != before[name]
+    after = living(installation, *ALL, but=before[name])
     assert after["supervisor"] == before["supervisor"]
 
 
