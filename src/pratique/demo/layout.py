@@ -46,9 +46,7 @@ def architecture() -> str:
     return _ARCHITECTURES.get(platform.machine(), platform.machine())
 
 
-def make_image(
-    name: str, title: str, layers: Sequence[Layer], seconds: int, settings: Mapping[str, Any]
-) -> Image:
+def make_image(name: str, title: str, layers: Sequence[Layer], seconds: int, settings: Mapping[str, Any]) -> Image:
     """Return the image of these layers; the same layers always give the same digest."""
     created = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     config = _json(

@@ -1,6 +1,14 @@
 """What other domains may ask of the scanner."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
 from pratique.core.database import Transaction
+from pratique.scan.facts import ecosystems_of, facts_of, severity_counts
+from pratique.scan.tables import images, places
 from pratique.scan.types import ImageFacts, Place
 
 
@@ -8,13 +16,46 @@ class ScanService:
     """Facts about images: each layer read once, each package judged once, for all images that have it."""
 
     def facts(self, tx: Transaction, digest: str) -> ImageFacts:
-        """Return what is known about an image; state READING when nothing is yet."""
-        raise NotImplementedError
+        """Return what is known about an image, with counts by severity; state READING when nothing is yet."""
+        return replace(self.facts_of(tx, [digest])[digest], counts=self.counts(tx, digest))
 
-    def facts_of(self, tx: Transaction, digests: list[str]) -> dict[str, ImageFacts]:
-        """Return the facts of many images in a bounded number of statements."""
-        raise NotImplementedError
+    def facts_of(self, tx: Transaction, digests: Sequence[str]) -> dict[str, ImageFacts]:
+        """Return the facts of many images in a bounded number of statements, without counts."""
+        return facts_of(tx, digests)
 
-    def places_affected(self, tx: Transaction, rule: str, repository_prefix: str) -> list[Place]:
-        """Return the images under a repository prefix that a vulnerability (any alias) affects."""
-        raise NotImplementedError
+    def counts(self, tx: Transaction, digest: str) -> dict[str, int]:
+        """Return how many pairs of package and vulnerability an image has, by severity, worst first."""
+        return severity_counts(tx, digest)
+
+    def ecosystems(self, tx: Transaction, digest: str) -> set[str]:
+        """Return what feeds the packages of an image need: `debian:12`, `pypi` and so on."""
+        return ecosystems_of(tx, digest)
+
+    def details(self, tx: Transaction, digest: str) -> dict[str, Any]:
+        """Return what is kept of an image's configuration, and what was not assessed in it."""
+        found = tx.execute(sa.select(images.c.facts).where(images.c.digest == digest)).scalar()
+        return dict(found or {})
+
+    def places(self, tx: Transaction, digest: str) -> list[Place]:
+        """Return the repositories that hold an image."""
+        statement = sa.select(places).where(places.c.digest == digest).order_by(places.c.repository)
+        return [Place(row.digest, row.repository_id, row.repository) for row in tx.execute(statement)]
+
+    def places_under(self, tx: Transaction, prefix: str, after: str = "", limit: int = 500) -> list[Place]:
+        """Return images in the repository `prefix`, or below it when it ends with '/', in order of name and digest."""
+        statement = sa.select(places).where(_under(prefix))
+        order = (places.c.repository, places.c.digest)
+        if after:
+            repository, _, digest = after.partition("@")
+            statement = statement.where(sa.tuple_(*order) > sa.tuple_(repository, digest))
+        rows = tx.execute(statement.order_by(*order).limit(limit))
+        return [Place(row.digest, row.repository_id, row.repository) for row in rows]
+
+
+def _under(prefix: str) -> sa.ColumnElement[bool]:
+    if not prefix:
+        return sa.true()
+    if not prefix.endswith("/"):
+        return places.c.repository == prefix
+    # '0' is the character after '/', so that a range on the index takes the place of LIKE.
+    return sa.and_(places.c.repository >= prefix, places.c.repository < prefix[:-1] + "0")

@@ -5,42 +5,51 @@ Images, layers and packages have 64-bit surrogates because set members are by fa
 
 import sqlalchemy as sa
 
-from pratique.core.database import Id, JsonText, Micros, TextC, metadata
-
-Surrogate = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+from pratique.core.database import Id, JsonText, Micros, Surrogate, TextC, metadata
 
 layers = sa.Table(
-    "scan_layers", metadata,
+    "scan_layers",
+    metadata,
     sa.Column("digest", TextC, primary_key=True, comment="digest of the layer as pushed (compressed)"),
-    sa.Column("indexer", TextC, primary_key=True, comment="indexer version that read it"),
-    sa.Column("diff_id", TextC, nullable=True, comment="measured digest of the tar stream; null when unreadable"),
-    sa.Column("size", sa.BigInteger, nullable=False, comment="bytes as pushed"),
-    sa.Column("problem", sa.Text, nullable=False, default="", comment="why the layer cannot be read, or ''"),
-    sa.Column("attempts", sa.Integer, nullable=False, default=0, comment="readings that ended without an answer"),
+    sa.Column("indexer", sa.Integer, primary_key=True, comment="indexer version that read it"),
+    sa.Column(
+        "report_key",
+        TextC,
+        nullable=True,
+        comment="diff_id of its report, 'unread:DIGEST' if there is no diff_id; null: not read yet",
+    ),
+    sa.Column("attempts", sa.Integer, nullable=False, default=0, comment="readings that were begun"),
     sa.Column("read_at", Micros, nullable=False),
 )
 
 layer_reports = sa.Table(
-    "scan_layer_reports", metadata,
-    sa.Column("diff_id", TextC, primary_key=True),
-    sa.Column("indexer", TextC, primary_key=True, comment="indexer version"),
-    sa.Column("rules", TextC, primary_key=True, comment="rule-set version"),
+    "scan_layer_reports",
+    metadata,
+    sa.Column("report_key", TextC, primary_key=True, comment="measured digest of the tar stream: the diff_id"),
+    sa.Column("indexer", sa.Integer, primary_key=True, comment="indexer version"),
+    sa.Column("rules", sa.Integer, primary_key=True, comment="version of the rule sets (secrets, malware)"),
     sa.Column("report", sa.LargeBinary, nullable=False, comment="LayerReport, msgpack, zstd"),
     sa.Column("read_at", Micros, nullable=False),
 )
 
 packages = sa.Table(
-    "scan_packages", metadata,
+    "scan_packages",
+    metadata,
     sa.Column("id", Surrogate, primary_key=True, autoincrement=True),
-    sa.Column("key", TextC, nullable=False, unique=True, comment="sha256 over all that matching may ask, place excepted"),
+    sa.Column(
+        "key", TextC, nullable=False, unique=True, comment="sha256 over all that matching may ask, place excepted"
+    ),
     sa.Column("record", JsonText, nullable=False, comment="the package as it was read, without its place"),
-    sa.Column("candidates", TextC, nullable=True, comment="digest of the records that could speak of it; null: never judged"),
+    sa.Column(
+        "candidates", TextC, nullable=True, comment="digest of the records that could speak of it; null: never judged"
+    ),
     sa.Column("not_assessed", sa.Text, nullable=True, comment="why it could not be judged; null when it was"),
     sa.Column("not_assessed_code", TextC, nullable=False, default=""),
 )
 
 package_keys = sa.Table(
-    "scan_package_keys", metadata,
+    "scan_package_keys",
+    metadata,
     sa.Column("ecosystem", TextC, primary_key=True, comment="as advisory feeds address it"),
     sa.Column("name", TextC, primary_key=True),
     sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
@@ -49,15 +58,18 @@ package_keys = sa.Table(
 )
 
 package_sets = sa.Table(
-    "scan_package_sets", metadata,
+    "scan_package_sets",
+    metadata,
     sa.Column("id", Surrogate, primary_key=True, autoincrement=True),
     sa.Column("digest", TextC, nullable=False, unique=True, comment="content address of the set"),
     sa.Column("distro", TextC, nullable=False),
     sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("unassessed", JsonText, nullable=False, comment="reason -> packages of the set that could not be judged"),
 )
 
 set_members = sa.Table(
-    "scan_set_members", metadata,
+    "scan_set_members",
+    metadata,
     sa.Column("set_id", Surrogate, sa.ForeignKey("scan_package_sets.id"), primary_key=True),
     sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
     sa.Index("ix_scan_set_members_package", "package_id", "set_id"),
@@ -65,21 +77,23 @@ set_members = sa.Table(
 )
 
 images = sa.Table(
-    "scan_images", metadata,
+    "scan_images",
+    metadata,
     sa.Column("digest", TextC, primary_key=True, comment="digest of the manifest"),
     sa.Column("state", TextC, nullable=False, comment="reading, assessed or unassessable"),
     sa.Column("set_id", Surrogate, sa.ForeignKey("scan_package_sets.id"), nullable=True),
-    sa.Column("indexer", TextC, nullable=False),
+    sa.Column("indexer", sa.Integer, nullable=False),
     sa.Column("problem", sa.Text, nullable=False, default=""),
     sa.Column("remedy", sa.Text, nullable=False, default=""),
-    sa.Column("attribution", JsonText, nullable=False, comment="package id -> layer and paths"),
+    sa.Column("attribution", JsonText, nullable=False, comment="package id -> [[layer index, diff_id, path], …]"),
     sa.Column("facts", JsonText, nullable=False, comment="configuration, platform, what was not assessed"),
     sa.Column("assessed_at", Micros, nullable=False),
     sa.Index("ix_scan_images_set", "set_id"),
 )
 
 places = sa.Table(
-    "scan_places", metadata,
+    "scan_places",
+    metadata,
     sa.Column("digest", TextC, primary_key=True),
     sa.Column("repository_id", Id, primary_key=True),
     sa.Column("repository", TextC, nullable=False),
@@ -88,20 +102,46 @@ places = sa.Table(
 )
 
 matches = sa.Table(
-    "scan_matches", metadata,
+    "scan_matches",
+    metadata,
     sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
     sa.Column("group_id", TextC, primary_key=True, comment="alias group"),
     sa.Column("severity", TextC, nullable=False),
     sa.Column("exploited", sa.Boolean, nullable=False),
-    sa.Column("fix", sa.Text, nullable=False),
+    sa.Column("fixable", sa.Boolean, nullable=False),
     sa.Column("notable", sa.Boolean, nullable=False, comment="a policy may act on it: see scan.matches"),
     sa.Column("record", JsonText, nullable=False, comment="the match with its evidence"),
     sa.Index("ix_scan_matches_group", "group_id"),
 )
 
+changes = sa.Table(
+    "scan_changes",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("rules", JsonText, nullable=False, comment="alias groups whose findings changed; null: all of them"),
+    sa.Column(
+        "gates", sa.Boolean, nullable=False, comment="a notable match or the coverage is among them: decide again"
+    ),
+    sa.Column("coverage", sa.Boolean, nullable=False, comment="packages became assessable, or ceased to be"),
+)
+
+dirty_sets = sa.Table(
+    "scan_dirty_sets",
+    metadata,
+    sa.Column("change_id", Id, sa.ForeignKey("scan_changes.id"), primary_key=True),
+    sa.Column("set_id", Surrogate, sa.ForeignKey("scan_package_sets.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 advisory_state = sa.Table(
-    "scan_advisory_state", metadata,
-    sa.Column("name", TextC, primary_key=True, comment="always 'current'"),
+    "scan_advisory_state",
+    metadata,
+    sa.Column(
+        "name",
+        TextC,
+        primary_key=True,
+        comment="'current': answers stand on it; 'judged': all packages were judged by it",
+    ),
     sa.Column("revision", TextC, nullable=False),
     sa.Column("starter", sa.Boolean, nullable=False),
     sa.Column("updated_at", Micros, nullable=False),

@@ -1,27 +1,169 @@
 """What other domains may ask of trust."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from pratique.core.database import Transaction
-from pratique.scan.types import Place
-from pratique.trust.types import Decision
+from pratique.core.database import Database, Transaction
+from pratique.core.events import Event, EventBus
+from pratique.core.findings.store import FindingStore
+from pratique.core.findings.types import Exemption
+from pratique.core.jobs.queue import JobQueue
+from pratique.registry.service import RegistryService
+from pratique.registry.types import GateReason
+from pratique.scan.service import ScanService
+from pratique.scan.types import ImageFacts, Place
+from pratique.trust import decisions
+from pratique.trust.policy import DefaultPolicy, not_an_image
+from pratique.trust.types import DECISION_TAKEN, Decision, Verdict
+
+REVIEW = "trust.review"
+"""Job: decide again where time alone may have changed the answer."""
+
+SPREAD = "trust.spread"
+"""Job: decide again below a lineage, because an exemption came or went."""
+
+_BATCH = 20
+
+
+class Policy(Protocol):
+    """A policy judges facts; it reads nothing else."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    def judge(self, facts: ImageFacts, place: Place, exemptions: Sequence[Exemption]) -> Verdict: ...
 
 
 class TrustService:
-    """Decides about images by policy, writes the gates of the registry, and remembers why."""
+    """Decides about images by policy, writes the gates of the registry, and remembers why.
+
+    - A gate and the decision behind it are written in one transaction.
+    - A decision that says nothing new writes nothing.
+    - An answer that time alone can change is taken again at that instant.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        registry: RegistryService,
+        scan: ScanService,
+        *,
+        findings: FindingStore,
+        events: EventBus,
+        jobs: JobQueue,
+        policy: Policy | None = None,
+        console: str = "",
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._scan = scan
+        self._findings = findings
+        self._events = events
+        self._jobs = jobs
+        self._policy: Policy = policy or DefaultPolicy()
+        self._console = console.rstrip("/")
 
     def decide(self, tx: Transaction, place: Place) -> Decision:
         """Take the decision about one image in one repository and set its gate, in the caller's transaction."""
         return self.decide_many(tx, [place])[0]
 
     def decide_many(self, tx: Transaction, places: Sequence[Place]) -> list[Decision]:
-        """As `decide`, in a bounded number of statements for all of them."""
-        raise NotImplementedError
+        """As `decide`, in a bounded number of statements for all whose answer stays the same."""
+        facts = self._scan.facts_of(tx, [place.digest for place in places])
+        exemptions = self._findings.exemptions_active(tx)
+        held = decisions.current(tx, places, self._policy.name)
+        taken = []
+        for place in places:
+            verdict = self._policy.judge(facts[place.digest], place, exemptions)
+            taken.append(self._settle(tx, place, held.get(place), verdict, facts[place.digest].revision))
+        return taken
+
+    def pass_other(self, tx: Transaction, place: Place) -> Decision:
+        """Open what is no image: charts, modules and the like, labelled for what they are not."""
+        held = decisions.current(tx, [place], self._policy.name).get(place)
+        return self._settle(tx, place, held, not_an_image(), "")
 
     def decision(self, tx: Transaction, repository_id: str, digest: str) -> Decision | None:
         """Return the decision that holds, or None."""
-        raise NotImplementedError
+        place = Place(digest, repository_id, "")
+        return decisions.current(tx, [place], self._policy.name).get(place)
 
     def history(self, tx: Transaction, repository_id: str, digest: str, limit: int = 50) -> list[Decision]:
         """Return the decisions about an image in a repository, newest first."""
-        raise NotImplementedError
+        return decisions.history(tx, repository_id, digest, limit)
+
+    def forget(self, tx: Transaction, place: Place) -> None:
+        """The image is in this repository no longer."""
+        decisions.supersede(tx, place, self._policy.name)
+
+    def review(self, check: Callable[[], None] = lambda: None) -> int:
+        """Decide again where time alone may have changed the answer; returns how many were looked at."""
+        done = 0
+        while places := self._database.read(lambda tx: decisions.due(tx, tx.now)):
+            check()
+            done += self.decide_in_pieces(places)
+        self._database.write(self._plan_review)
+        return done
+
+    def decide_in_pieces(self, places: Sequence[Place]) -> int:
+        """Decide about many images in short transactions."""
+        parts = [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
+
+        def body(tx: Transaction, part: Sequence[Place]) -> None:
+            self.decide_many(tx, part)
+
+        self._database.in_pieces(parts, body)
+        return len(places)
+
+    def spread(self, lineage: str) -> int:
+        """Decide again below a lineage after an exemption came or went; returns how many were looked at."""
+        places = self._database.read(
+            lambda tx: decisions.closed_under(tx, lineage) + decisions.exempted_under(tx, lineage)
+        )
+        return self.decide_in_pieces(list(dict.fromkeys(places)))
+
+    def link(self, place: Place) -> str:
+        """The page about an image in a repository."""
+        return f"{self._console}/r/{place.repository}/-/{place.digest}"
+
+    def _settle(
+        self, tx: Transaction, place: Place, held: Decision | None, verdict: Verdict, facts_revision: str
+    ) -> Decision:
+        if held is not None and held.verdict == verdict and held.policy_revision == self._policy.revision:
+            return held
+        decision = decisions.record(
+            tx, place, self._policy.name, self._policy.revision, verdict=verdict, facts_revision=facts_revision
+        )
+        names = tuple(dict.fromkeys(reason.name for reason in verdict.reasons if reason.name))
+        reason = GateReason(verdict.summary, verdict.remedy, self.link(place), names)
+        self._registry.apply_gate(
+            tx,
+            repository_id=place.repository_id,
+            digest=place.digest,
+            state=verdict.state,
+            reason=reason,
+            decision_id=decision.id,
+        )
+        if verdict.valid_until is not None:
+            self._plan_review(tx)
+        self._publish(tx, place, held, decision)
+        return decision
+
+    def _publish(self, tx: Transaction, place: Place, before: Decision | None, after: Decision) -> None:
+        data = {
+            **place.as_json(),
+            "decision_id": after.id,
+            "state": after.verdict.state.value,
+            "kind": after.verdict.kind.value,
+            "summary": after.verdict.summary,
+            "before": before.verdict.state.value if before else "",
+        }
+        self._events.publish(tx, Event(DECISION_TAKEN, place.digest, data))
+
+    def _plan_review(self, tx: Transaction) -> None:
+        instant = decisions.next_due(tx)
+        if instant is not None:
+            self._jobs.enqueue(tx, REVIEW, {}, unique=REVIEW, run_at=max(instant, tx.now), priority=10)

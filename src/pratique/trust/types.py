@@ -1,7 +1,7 @@
 """Frozen values of trust: what was decided about an image in a repository, by which policy, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -34,20 +34,36 @@ class Reason:
     """Alias group of the finding, or '' when the ground is no finding."""
     name: str = ""
     location: str = ""
+    aliases: tuple[str, ...] = ()
     exempted_by: str = ""
     """Id of the exemption that takes the weight off this ground, or ''."""
 
+    def exempt(self, exemption: str) -> "Reason":
+        """The same ground without its weight."""
+        return replace(self, exempted_by=exemption)
+
     def as_json(self) -> dict[str, Any]:
         return {
-            "kind": self.kind.value, "text": self.text, "remedy": self.remedy, "rule": self.rule, "name": self.name,
-            "location": self.location, "exempted_by": self.exempted_by,
+            "kind": self.kind.value,
+            "text": self.text,
+            "remedy": self.remedy,
+            "rule": self.rule,
+            "name": self.name,
+            "location": self.location,
+            "aliases": list(self.aliases),
+            "exempted_by": self.exempted_by,
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "Reason":
         return cls(
-            kind=DecisionClass(value["kind"]), text=str(value["text"]), remedy=str(value["remedy"]),
-            rule=str(value.get("rule", "")), name=str(value.get("name", "")), location=str(value.get("location", "")),
+            kind=DecisionClass(value["kind"]),
+            text=str(value["text"]),
+            remedy=str(value["remedy"]),
+            rule=str(value.get("rule", "")),
+            name=str(value.get("name", "")),
+            location=str(value.get("location", "")),
+            aliases=tuple(value.get("aliases", ())),
             exempted_by=str(value.get("exempted_by", "")),
         )
 
@@ -62,8 +78,6 @@ class Verdict:
     """Starts with the finding and what to do: read by people in the error of a refused pull."""
     remedy: str = ""
     reasons: tuple[Reason, ...] = ()
-    notes: tuple[str, ...] = ()
-    """Warnings that close nothing: data of a certain age, packages that could not be assessed."""
     valid_until: int | None = None
     """Microseconds at which the answer can change by time alone (an exemption ends)."""
 
@@ -82,4 +96,3 @@ class Decision:
     facts_revision: str
     decided_at: int
     superseded_at: int | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)

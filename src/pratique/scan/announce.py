@@ -1,0 +1,80 @@
+"""Makes new facts known, inside the transaction that wrote them: findings, then events that others decide on."""
+
+from collections.abc import Collection, Sequence
+
+import sqlalchemy as sa
+
+from pratique.core.database import Transaction
+from pratique.core.events import Event, EventBus
+from pratique.core.findings.store import FindingStore
+from pratique.scan.findings import DOMAIN, occurrences
+from pratique.scan.packages import chunks
+from pratique.scan.tables import places
+from pratique.scan.types import FINDINGS_CHANGED, IMAGES_ASSESSED, Place
+
+
+class Announcer:
+    """Writes findings for places and publishes what changed; both in the caller's transaction."""
+
+    def __init__(self, findings: FindingStore, events: EventBus) -> None:
+        self._findings = findings
+        self._events = events
+
+    def assessed(self, tx: Transaction, where: Sequence[Place]) -> None:
+        """All findings of these images are to be as the tables say now, and decisions are to follow."""
+        items = [(place.lineage, place.digest, shown) for place, shown in occurrences(tx, where).items()]
+        self._findings.replace_many(tx, domain=DOMAIN, items=items)
+        self._publish_findings(tx, where)
+        self.decide(tx, where)
+
+    def patched(self, tx: Transaction, where: Sequence[Place], rules: Collection[str]) -> None:
+        """The findings of these alias groups are to be as the tables say now; others stay."""
+        items = [(place.lineage, place.digest, shown) for place, shown in occurrences(tx, where, rules).items()]
+        if self._findings.patch_many(tx, domain=DOMAIN, rules=rules, items=items).changed:
+            self._publish_findings(tx, where)
+
+    def gone(self, tx: Transaction, place: Place) -> None:
+        """The image is in this repository no longer: its findings there end."""
+        self._findings.forget(tx, domain=DOMAIN, lineage=place.lineage, subject=place.digest)
+        self._publish_findings(tx, [place])
+
+    def decide(self, tx: Transaction, where: Sequence[Place]) -> None:
+        """Facts about these images changed: whoever decides about them does so now."""
+        if where:
+            data = {"images": [place.as_json() for place in where]}
+            self._events.publish(tx, Event(IMAGES_ASSESSED, where[0].digest, data))
+
+    def _publish_findings(self, tx: Transaction, where: Sequence[Place]) -> None:
+        seen: set[str] = set()
+        for place in where:
+            if place.lineage not in seen:
+                seen.add(place.lineage)
+                data = {
+                    "domain": DOMAIN,
+                    "lineage": place.lineage,
+                    "subject": place.digest,
+                    "repository": place.repository,
+                }
+                self._events.publish(tx, Event(FINDINGS_CHANGED, place.lineage, data))
+
+
+def places_of(tx: Transaction, digests: Collection[str]) -> list[Place]:
+    """Return every repository that holds these images."""
+    columns = (places.c.digest, places.c.repository_id, places.c.repository)
+    rows = [
+        row
+        for part in chunks(sorted(digests))
+        for row in tx.execute(sa.select(*columns).where(places.c.digest.in_(part)).order_by(*columns[:2]))
+    ]
+    return [Place(row.digest, row.repository_id, row.repository) for row in rows]
+
+
+def store_place(tx: Transaction, place: Place) -> None:
+    """Note that a repository holds an image."""
+    values = {**place.as_json(), "pushed_at": tx.now}
+    tx.execute(tx.insert(places).values(**values).on_conflict_do_nothing())
+
+
+def drop_place(tx: Transaction, place: Place) -> None:
+    """Forget that a repository holds an image."""
+    tx.execute(sa.delete(places).where(places.c.digest == place.digest, places.c.repository_id == place.repository_id))

@@ -1,0 +1,223 @@
+"""From the judged packages of an image to the findings of a repository."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pratique.core.database import Transaction
+from pratique.core.findings.types import Finding, Occurrence, Severity
+from pratique.inventory.types import Package
+from pratique.scan.packages import chunks
+from pratique.scan.remedies import action_of, remediation_of, slug, unassessed_action, unassessed_remedy
+from pratique.scan.tables import images, matches, packages, set_members
+from pratique.scan.types import Place
+
+DOMAIN = "scan"
+_NAMED = 100
+"""Packages that evidence names one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """One package of an image with one of its matches."""
+
+    package_id: int
+    package: Package
+    group: str
+    record: Mapping[str, Any]
+
+
+def occurrences(
+    tx: Transaction, places: Sequence[Place], rules: Collection[str] | None = None
+) -> dict[Place, list[Occurrence]]:
+    """Return what the images show, for each place; only these alias groups where `rules` is given."""
+    stored = _images(tx, {place.digest for place in places})
+    sets = {row.set_id for row in stored.values() if row.set_id is not None}
+    hits = _hits(tx, sets, rules)
+    gaps = _gaps(tx, sets) if rules is None else {}
+    found: dict[Place, list[Occurrence]] = {}
+    for place in places:
+        image = stored.get(place.digest)
+        found[place] = (
+            []
+            if image is None
+            else [
+                *_affected(place, hits.get(image.set_id, ()), image.attribution),
+                *_unassessed(place, gaps.get(image.set_id, ())),
+                *(_problem(place, image) if rules is None else ()),
+            ]
+        )
+    return found
+
+
+def _images(tx: Transaction, digests: Collection[str]) -> dict[str, Any]:
+    columns = (images.c.digest, images.c.set_id, images.c.attribution, images.c.problem, images.c.remedy)
+    found: dict[str, Any] = {}
+    for part in chunks(digests):
+        found.update((row.digest, row) for row in tx.execute(sa.select(*columns).where(images.c.digest.in_(part))))
+    return found
+
+
+def _hits(tx: Transaction, sets: Collection[int], rules: Collection[str] | None) -> dict[int | None, list[_Hit]]:
+    statement = sa.select(set_members.c.set_id, matches.c.package_id, matches.c.group_id, matches.c.record).join(
+        matches, matches.c.package_id == set_members.c.package_id
+    )
+    if rules is not None:
+        statement = statement.where(matches.c.group_id.in_(list(rules)))
+    rows = [row for part in chunks(sets) for row in tx.execute(statement.where(set_members.c.set_id.in_(part)))]
+    known = _records(tx, {row.package_id for row in rows})
+    found: dict[int | None, list[_Hit]] = {}
+    for row in rows:
+        hit = _Hit(row.package_id, known[row.package_id], row.group_id, row.record)
+        found.setdefault(row.set_id, []).append(hit)
+    return found
+
+
+def _records(tx: Transaction, ids: Collection[int]) -> dict[int, Package]:
+    found: dict[int, Package] = {}
+    for part in chunks(ids):
+        rows = tx.execute(sa.select(packages.c.id, packages.c.record).where(packages.c.id.in_(part)))
+        found.update((row.id, msgspec.convert(row.record, Package)) for row in rows)
+    return found
+
+
+def _affected(place: Place, hits: Sequence[_Hit], attribution: Mapping[str, Any]) -> Iterator[Occurrence]:
+    """One occurrence per alias group, location and version; copies in several places share it."""
+    grouped: dict[tuple[str, str, str], list[_Hit]] = {}
+    for hit in hits:
+        grouped.setdefault((hit.group, hit.package.purl_base, hit.package.version), []).append(hit)
+    for (_, location, _), copies in sorted(grouped.items()):
+        yield _occurrence(place, location, copies, attribution)
+
+
+def _occurrence(place: Place, location: str, copies: Sequence[_Hit], attribution: Mapping[str, Any]) -> Occurrence:
+    first = copies[0]
+    record, package = first.record, first.package
+    fix = next((str(hit.record["fix"]) for hit in copies if hit.record["fix"]), "")
+    where = [spot for hit in copies for spot in attribution.get(str(hit.package_id), ())]
+    finding = Finding(
+        domain=DOMAIN,
+        rule=first.group,
+        lineage=place.lineage,
+        location=location,
+        title=f"{record['name']} in {package.name}" + (f": {record['title']}" if record["title"] else ""),
+        severity=Severity(record["severity"]),
+        severity_source=str(record["severity_source"]),
+        state="affected",
+        exploited=bool(record["exploited"]),
+        likelihood=record["epss"],
+        fix=fix,
+        action=action_of(package, fix),
+        aliases=tuple(record["aliases"]),
+    )
+    return Occurrence(
+        finding=finding,
+        subject=place.digest,
+        version=package.version,
+        evidence=_evidence(package, record, where),
+        remediation=remediation_of(package, record),
+    )
+
+
+def _evidence(package: Package, record: Mapping[str, Any], where: Sequence[Any]) -> dict[str, Any]:
+    said = record["evidence"]
+    lead = dict(said[0]) if said else {}
+    index, layer, path = where[0] if where else (-1, "", "")
+    return {
+        **lead,
+        "package": package.name,
+        "package_version": package.version,
+        "source_package": package.source_name,
+        "source_version": package.source_version,
+        "distro": package.distro,
+        "layer": layer,
+        "layer_index": index,
+        "path": path,
+        "places": [list(spot) for spot in where[:_NAMED]],
+        "records": said,
+        "status": record["status"],
+        "reason": record["reason"],
+        "ratings": record["ratings"],
+        "confidence": record["confidence"],
+        "exploited_since": record["exploited_since"],
+        "ransomware": record["ransomware"],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Packages of one set that could not be judged for one reason."""
+
+    code: str
+    reason: str
+    distro: str
+    ecosystem: str
+    names: tuple[str, ...]
+
+
+def _gaps(tx: Transaction, sets: Collection[int]) -> dict[int | None, list[_Gap]]:
+    statement = (
+        sa.select(set_members.c.set_id, packages.c.record, packages.c.not_assessed, packages.c.not_assessed_code)
+        .join(packages, packages.c.id == set_members.c.package_id)
+        .where(packages.c.not_assessed.is_not(None))
+    )
+    grouped: dict[tuple[int, str, str, str, str], list[str]] = {}
+    for part in chunks(sets):
+        for row in tx.execute(statement.where(set_members.c.set_id.in_(part))):
+            package = msgspec.convert(row.record, Package)
+            key = (row.set_id, row.not_assessed_code, row.not_assessed, package.distro, package.ecosystem)
+            grouped.setdefault(key, []).append(f"{package.name} {package.version}")
+    found: dict[int | None, list[_Gap]] = {}
+    for (set_id, code, reason, distro, ecosystem), names in sorted(grouped.items()):
+        found.setdefault(set_id, []).append(_Gap(code, reason, distro, ecosystem, tuple(sorted(names))))
+    return found
+
+
+def _unassessed(place: Place, gaps: Sequence[_Gap]) -> Iterator[Occurrence]:
+    """One occurrence per reason: the packages are named in the evidence."""
+    for gap in gaps:
+        what = gap.distro or gap.ecosystem
+        finding = Finding(
+            domain=DOMAIN,
+            rule=f"not-assessed-{slug(gap.code or gap.reason)}",
+            lineage=place.lineage,
+            location=f"pkg:{gap.ecosystem}" + (f"/{gap.distro.partition(':')[0]}" if gap.distro else ""),
+            title=f"{len(gap.names)} packages of {what} were not assessed: {gap.reason}",
+            severity=Severity.UNKNOWN,
+            severity_source="",
+            state="not-assessed",
+            action=unassessed_action(gap.code, gap.distro, gap.ecosystem),
+        )
+        yield Occurrence(
+            finding=finding,
+            subject=place.digest,
+            version="",
+            evidence={"reason": gap.reason, "count": len(gap.names), "packages": list(gap.names[:_NAMED])},
+            remediation=unassessed_remedy(gap.code, gap.distro, gap.ecosystem),
+        )
+
+
+def _problem(place: Place, image: Any) -> Iterator[Occurrence]:
+    """The image as a whole could not be assessed."""
+    if image.problem:
+        finding = Finding(
+            domain=DOMAIN,
+            rule="not-assessed-image",
+            lineage=place.lineage,
+            location="image",
+            title=f"The image was not assessed: {image.problem}",
+            severity=Severity.UNKNOWN,
+            severity_source="",
+            state="not-assessed",
+            action="not-assessed|image",
+        )
+        yield Occurrence(
+            finding=finding,
+            subject=place.digest,
+            version="",
+            evidence={"reason": image.problem},
+            remediation=image.remedy,
+        )

@@ -1,0 +1,297 @@
+"""From a pushed manifest to facts: each unknown layer is read once, then one transaction writes all that follows.
+
+Reading happens in child processes; nothing here looks into a layer itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+import sqlalchemy as sa
+
+from pratique.core.database import Database, Transaction
+from pratique.core.jobs.errors import Postpone
+from pratique.inventory.service import merge
+from pratique.inventory.types import (
+    INDEXER_VERSION,
+    ExpectedLayer,
+    ImageInventory,
+    LayerReport,
+    NotAssessed,
+)
+from pratique.registry.service import RegistryService
+from pratique.registry.types import BlobSource, ImageSource
+from pratique.scan.announce import Announcer, places_of, store_place
+from pratique.scan.errors import AdvisoriesMoved, ImageNotAssessable
+from pratique.scan.layers import MAX_ATTEMPTS, all_known, begin_reading, known_reports, store_report
+from pratique.scan.matches import Advisories, Judged, check_revision, judge, write_judgements
+from pratique.scan.packages import (
+    Placed,
+    count_unassessed,
+    judged_keys,
+    placed,
+    store_packages,
+    store_set,
+)
+from pratique.scan.tables import images
+from pratique.scan.types import ImageState, Place
+
+_CONFIG_LIMIT = 8 * 1024 * 1024
+_ROUNDS = 5
+_INLINE_NEW = 40
+"""Packages never judged before that a push may bring and still be judged inside its request."""
+
+
+class Reader(Protocol):
+    """Reads a layer somewhere safe; `scan.child.ReaderPool` is one."""
+
+    def read(self, stream: BinaryIO, media_type: str = "", *, expected: ExpectedLayer | None = None) -> LayerReport: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What the bytes of an image say, and the judgement of those packages that had none."""
+
+    inventory: ImageInventory
+    items: tuple[Placed, ...]
+    judged: Judged
+
+
+class Indexer:
+    """Turns images into facts.
+
+    - A layer is read at most once per indexer version; one that ends its reader again and again counts as unreadable.
+    - Everything about an image becomes visible in one transaction: packages, matches, findings, decision, gate.
+    - Running it again changes nothing.
+    """
+
+    def __init__(
+        self, database: Database, registry: RegistryService, reader: Reader, store: Advisories, announcer: Announcer
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._reader = reader
+        self._store = store
+        self._announcer = announcer
+
+    def index(
+        self,
+        place: Place,
+        check: Callable[[], None],
+        complete: Callable[[Callable[[Transaction], None]], None],
+        *,
+        again: bool = False,
+    ) -> None:
+        """Assess an image: read, merge, match; `complete` runs the body that writes it all.
+
+        `check` may raise between two layers; an image that cannot be assessed is written as such.
+        """
+        if not again and self._database.read(lambda tx: is_assessed(tx, place.digest)):
+            complete(lambda tx: self._again(tx, place))
+            return
+        try:
+            source = self._database.read(lambda tx: self._registry.image_source(tx, place.repository_id, place.digest))
+            config = self._config(source)
+            reports = self._reports(source, check)
+            inventory = merge(reports, config)
+        except ImageNotAssessable as problem:
+            message, remedy = problem.message, problem.remedy
+            complete(lambda tx: self.write_problem(tx, place, message, remedy))
+            return
+        self._write(place, inventory, complete)
+
+    def _write(
+        self, place: Place, inventory: ImageInventory, complete: Callable[[Callable[[Transaction], None]], None]
+    ) -> None:
+        for _ in range(_ROUNDS):
+            self._store.refresh()
+            prepared = self._database.read(lambda tx: self._prepare(tx, inventory))
+            try:
+                complete(lambda tx, ready=prepared: self._store_all(tx, place, ready))  # type: ignore[misc]
+            except AdvisoriesMoved:
+                continue
+            return
+        raise Postpone("advisory data keeps changing", seconds=2.0)
+
+    def judge_at_push(self, tx: Transaction, place: Place) -> bool:
+        """Decide inside the request that pushes, when all that is needed is known already; True if it was done."""
+        store_place(tx, place)
+        if is_assessed(tx, place.digest):
+            self._announcer.assessed(tx, [place])
+            return True
+        source = self._registry.image_source(tx, place.repository_id, place.digest)
+        digests = [layer.digest for layer in source.layers if layer.stored]
+        if not digests or len(digests) != len(source.layers) or not all_known(tx, digests):
+            return False
+        try:
+            reports = known_reports(tx, digests)
+            inventory = merge([reports[digest] for digest in digests], self._config(source))
+        except (ImageNotAssessable, KeyError):
+            return False
+        items = placed(inventory)
+        if len(items) - len(judged_keys(tx, (item.key for item in items))) > _INLINE_NEW:
+            return False
+        self._store.refresh()
+        try:
+            with tx.savepoint():
+                self._store_all(tx, place, self._prepare(tx, inventory))
+        except AdvisoriesMoved:
+            return False
+        return True
+
+    def write_problem(self, tx: Transaction, place: Place, problem: str, remedy: str) -> None:
+        """Write that an image cannot be assessed, and why."""
+        store_place(tx, place)
+        _store_image(tx, place.digest, ImageState.UNASSESSABLE, problem=problem, remedy=remedy)
+        self._announcer.assessed(tx, places_of(tx, [place.digest]))
+
+    def _again(self, tx: Transaction, place: Place) -> None:
+        """The facts stand; only this place may be new to them."""
+        store_place(tx, place)
+        self._announcer.assessed(tx, [place])
+
+    def _config(self, source: ImageSource) -> dict[str, Any]:
+        if source.config is None:
+            raise ImageNotAssessable("it has no configuration", remedy="build and push the image again")
+        if not source.config.stored or source.config.size > _CONFIG_LIMIT:
+            raise ImageNotAssessable(
+                "its configuration is missing or too large", remedy="build and push the image again"
+            )
+        try:
+            with self._registry.open_blob(source.config.digest) as blob:
+                decoded = msgspec.json.decode(blob.read(_CONFIG_LIMIT + 1))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ImageNotAssessable("its configuration is no JSON", remedy="build and push the image again") from error
+        if not isinstance(decoded, dict):
+            raise ImageNotAssessable("its configuration is no JSON object", remedy="build and push the image again")
+        return decoded
+
+    def _reports(self, source: ImageSource, check: Callable[[], None]) -> list[LayerReport]:
+        digests = [layer.digest for layer in source.layers]
+        known = self._database.read(lambda tx: known_reports(tx, digests))
+        for layer in source.layers:
+            if layer.digest not in known:
+                check()
+                known[layer.digest] = self._read(layer)
+        return [known[layer.digest] for layer in source.layers]
+
+    def _read(self, layer: BlobSource) -> LayerReport:
+        if not layer.stored:
+            return _unread(layer, "a non-distributable layer is not stored in this registry", "foreign-layer")
+        before = self._database.write(lambda tx: begin_reading(tx, layer.digest, layer.size))
+        if before >= MAX_ATTEMPTS:
+            report = _unread(layer, f"reading it ended without an answer {before} times", "reader-ended")
+        else:
+            with self._registry.open_blob(layer.digest) as blob:
+                expected = ExpectedLayer(digest=layer.digest, size=layer.size)
+                report = self._reader.read(blob, layer.media_type, expected=expected)
+        if before + 1 < MAX_ATTEMPTS and any(problem.code == "reader-ended" for problem in report.problems):
+            raise Postpone(f"the reader of layer {layer.digest} ended without an answer", seconds=1.0)
+        self._database.write(lambda tx: store_report(tx, layer.digest, report))
+        return report
+
+    def _prepare(self, tx: Transaction, inventory: ImageInventory) -> _Prepared:
+        items = placed(inventory)
+        done = judged_keys(tx, (item.key for item in items))
+        new = [(item.key, item.package) for item in items if item.key not in done]
+        judged = judge(self._store, new) if new else Judged(self._store.revision, {}, {})
+        return _Prepared(inventory, tuple(items), judged)
+
+    def _store_all(self, tx: Transaction, place: Place, ready: _Prepared) -> None:
+        store_place(tx, place)
+        check_revision(tx, self._store, ready.judged.revision)
+        items = [(item.key, item.package) for item in ready.items]
+        ids = store_packages(tx, items, ready.judged.addresses)
+        write_judgements(tx, ids, ready.judged.judgements)
+        if judged_keys(tx, ids) != set(ids):
+            raise AdvisoriesMoved("a package was forgotten meanwhile")
+        distro = ready.inventory.distro
+        set_id = store_set(tx, distro.key if distro else "", ids)
+        count_unassessed(tx, [set_id])
+        _store_inventory(tx, place.digest, set_id, ready, ids)
+        self._announcer.assessed(tx, places_of(tx, [place.digest]))
+
+
+def is_assessed(tx: Transaction, digest: str) -> bool:
+    """True when the image has facts made by this indexer."""
+    statement = sa.select(images.c.indexer).where(images.c.digest == digest)
+    return tx.execute(statement).scalar() == INDEXER_VERSION
+
+
+def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared, ids: Mapping[str, int]) -> None:
+    blockers = ready.inventory.blockers
+    problem = "; ".join(sorted({f"{item.what}: {item.reason}" for item in blockers}))[:1000]
+    _store_image(
+        tx,
+        digest,
+        ImageState.UNASSESSABLE if blockers else ImageState.ASSESSED,
+        set_id=set_id,
+        problem=problem,
+        remedy=_remedy(blockers),
+        attribution={str(ids[item.key]): [list(spot) for spot in item.places] for item in ready.items},
+        facts=_facts(ready.inventory),
+    )
+
+
+def _store_image(
+    tx: Transaction,
+    digest: str,
+    state: ImageState,
+    *,
+    set_id: int | None = None,
+    problem: str = "",
+    remedy: str = "",
+    attribution: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    values = {
+        "state": state.value,
+        "set_id": set_id,
+        "indexer": INDEXER_VERSION,
+        "problem": problem,
+        "remedy": remedy,
+        "attribution": dict(attribution or {}),
+        "facts": dict(facts or {}),
+        "assessed_at": tx.now,
+    }
+    insert = tx.insert(images).values(digest=digest, **values)
+    tx.execute(insert.on_conflict_do_update(index_elements=[images.c.digest], set_=values))
+
+
+def _remedy(blockers: Sequence[NotAssessed]) -> str:
+    codes = {item.code for item in blockers}
+    if not codes:
+        return ""
+    if "foreign-layer" in codes:
+        return "push the image with its non-distributable layers"
+    return "build the image again with a current tool and push it; the reason says what could not be read"
+
+
+def _facts(inventory: ImageInventory) -> dict[str, Any]:
+    """What is kept of the configuration. Environment and history may hold secrets, and are left out."""
+    facts = inventory.facts
+    return {
+        "os": facts.os,
+        "architecture": facts.architecture,
+        "variant": facts.variant,
+        "created": facts.created,
+        "user": facts.user,
+        "ports": list(facts.exposed_ports),
+        "diff_ids": list(inventory.diff_ids),
+        "distro": inventory.distro.key if inventory.distro else "",
+        "coverage": [
+            {"ecosystem": item.ecosystem, "state": item.state, "packages": item.packages, "reason": item.reason}
+            for item in inventory.coverage
+        ],
+        "not_assessed": [
+            {"what": item.what, "reason": item.reason, "code": item.code, "scope": item.scope}
+            for item in inventory.not_assessed[:200]
+        ],
+        "privileged": len(inventory.privileged),
+    }
+
+
+def _unread(layer: BlobSource, reason: str, code: str) -> LayerReport:
+    problem = NotAssessed(what=f"layer {layer.digest}", reason=reason, code=code, scope="layer")
+    return LayerReport(digest=layer.digest, diff_id="", size=layer.size, problems=(problem,))

@@ -1,0 +1,79 @@
+"""What is known of each layer: read once, kept for ever, found again by the digest that it is pushed under."""
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+import zstandard
+
+from pratique.core.database import Transaction
+from pratique.inventory.types import INDEXER_VERSION, LayerReport
+from pratique.scan.tables import layer_reports, layers
+
+RULES_VERSION = 1
+"""Version of the rule sets (secrets, malware) that a report was made with."""
+
+MAX_ATTEMPTS = 3
+"""Readings of one layer that may end without an answer; then the layer counts as unreadable."""
+
+_MAX_REPORT = 512 * 1024 * 1024
+
+
+def known_reports(tx: Transaction, digests: Sequence[str]) -> dict[str, LayerReport]:
+    """Return the reports of those layers that have been read by this indexer, by the digest as pushed."""
+    statement = (
+        sa.select(layers.c.digest, layer_reports.c.report)
+        .join(
+            layer_reports,
+            sa.and_(
+                layer_reports.c.report_key == layers.c.report_key,
+                layer_reports.c.indexer == layers.c.indexer,
+                layer_reports.c.rules == RULES_VERSION,
+            ),
+        )
+        .where(layers.c.digest.in_(set(digests)), layers.c.indexer == INDEXER_VERSION)
+    )
+    return {row.digest: _decode(row.report) for row in tx.execute(statement)}
+
+
+def all_known(tx: Transaction, digests: Sequence[str]) -> bool:
+    """True when each of these layers has been read by this indexer."""
+    wanted = set(digests)
+    statement = sa.select(sa.func.count()).where(
+        layers.c.digest.in_(wanted), layers.c.indexer == INDEXER_VERSION, layers.c.report_key.is_not(None)
+    )
+    return bool(tx.execute(statement).scalar_one() == len(wanted))
+
+
+def begin_reading(tx: Transaction, digest: str, size: int) -> int:
+    """Count one more attempt at a layer and return how many there were before."""
+    statement = tx.insert(layers).values(
+        digest=digest, indexer=INDEXER_VERSION, report_key=None, size=size, attempts=1, read_at=tx.now
+    )
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[layers.c.digest, layers.c.indexer], set_={"attempts": layers.c.attempts + 1}
+        )
+    )
+    where = (layers.c.digest == digest, layers.c.indexer == INDEXER_VERSION)
+    return int(tx.execute(sa.select(layers.c.attempts).where(*where)).scalar_one()) - 1
+
+
+def store_report(tx: Transaction, digest: str, report: LayerReport) -> None:
+    """Keep what one reading found; a second reading of the same bytes changes nothing."""
+    key = report.diff_id if report.complete and report.diff_id else f"unread:{digest}"
+    body = zstandard.ZstdCompressor(level=3).compress(msgspec.msgpack.encode(report))
+    insert = tx.insert(layer_reports).values(
+        report_key=key, indexer=INDEXER_VERSION, rules=RULES_VERSION, report=body, read_at=tx.now
+    )
+    tx.execute(insert.on_conflict_do_nothing())
+    tx.execute(
+        sa.update(layers)
+        .where(layers.c.digest == digest, layers.c.indexer == INDEXER_VERSION)
+        .values(report_key=key, read_at=tx.now)
+    )
+
+
+def _decode(body: bytes) -> LayerReport:
+    raw = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MAX_REPORT)
+    return msgspec.msgpack.decode(raw, type=LayerReport)

@@ -1,0 +1,204 @@
+"""Answers about packages: each package is judged once, for all sets and images that have it.
+
+A package's answer is stored with the digest of the records that could speak of it. A match is *notable* when a policy
+may act on it: known to be exploited, or fixable and critical, or fixable and rated by nobody.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from pratique.advisories.types import (
+    ChangeSet,
+    FeedState,
+    FeedStatus,
+    Match,
+    MatchReport,
+    MatchState,
+    PackageKey,
+    PackageLike,
+)
+from pratique.core.database import Transaction
+from pratique.core.findings.types import Severity
+from pratique.inventory.types import Package
+from pratique.scan.errors import AdvisoriesMoved
+from pratique.scan.packages import chunks
+from pratique.scan.tables import advisory_state, matches, packages
+
+CURRENT = "current"
+"""The revision that new answers stand on."""
+
+JUDGED = "judged"
+"""The revision by which every stored package has been judged; behind CURRENT while a re-judgement is under way."""
+
+
+class Advisories(Protocol):
+    """What the scanner asks of the advisory store; `advisories.service.AdvisoryStore` is one."""
+
+    @property
+    def revision(self) -> str: ...
+
+    def refresh(self) -> bool: ...
+
+    def match(self, packages: Sequence[PackageLike], distro: str = "") -> MatchReport: ...
+
+    def keys_of(self, package: PackageLike) -> tuple[PackageKey, ...]: ...
+
+    def changes(self, old: str, new: str) -> ChangeSet: ...
+
+    def feeds(self) -> tuple[FeedStatus, ...]: ...
+
+    def candidates_digest(self, package: PackageLike, distro: str = "") -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that is to be said of one package."""
+
+    candidates: str
+    matches: tuple[Match, ...] = ()
+    not_assessed: str | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Judgements of many packages, by key, from one revision of the advisory data."""
+
+    revision: str
+    judgements: Mapping[str, Judgement]
+    addresses: Mapping[str, tuple[PackageKey, ...]]
+
+
+def judge(store: Advisories, items: Sequence[tuple[str, Package]]) -> Judged:
+    """Return the judgement of each package. No database is touched."""
+    wanted = [package for _, package in items]
+    report = store.match(wanted)
+    found: dict[PackageLike, list[Match]] = {}
+    for match in report.matches:
+        if match.state is MatchState.AFFECTED:
+            found.setdefault(match.package, []).append(match)
+    judgements = {}
+    for (key, package), coverage in zip(items, report.coverage, strict=True):
+        judgements[key] = Judgement(
+            candidates=store.candidates_digest(package),
+            matches=tuple(found.get(package, ())),
+            not_assessed=None if coverage.assessed else coverage.reason or "no reason was given",
+            code="" if coverage.assessed else coverage.code,
+        )
+    return Judged(report.revision, judgements, {key: store.keys_of(package) for key, package in items})
+
+
+def notable(match: Match) -> bool:
+    """True when a policy may act on this match."""
+    return match.exploited or (
+        bool(match.fixed_version) and match.severity in (Severity.CRITICAL, Severity.UNKNOWN) and not match.hidden
+    )
+
+
+def is_starter(store: Advisories) -> bool:
+    """True when nothing but the built-in starter data is there to judge with."""
+    return all(feed.state in {FeedState.ABSENT, FeedState.STARTER} for feed in store.feeds())
+
+
+def match_record(match: Match) -> dict[str, Any]:
+    """The match as it is stored: everything that page, policy and evidence need, and not the package."""
+    return {
+        "name": match.vulnerability,
+        "aliases": list(match.aliases),
+        "title": match.title,
+        "reason": match.reason,
+        "status": match.status,
+        "fix": match.fixed_version,
+        "severity": match.severity.value,
+        "severity_source": match.severity_source,
+        "ratings": [
+            {"source": item.source, "severity": item.severity.value, "vector": item.vector, "score": item.score}
+            for item in match.ratings
+        ],
+        "exploited": match.exploited,
+        "exploited_since": match.exploited_since,
+        "ransomware": match.ransomware,
+        "epss": match.epss,
+        "confidence": match.confidence.value,
+        "evidence": [item.as_dict() for item in match.evidence],
+    }
+
+
+def check_revision(tx: Transaction, store: Advisories, revision: str) -> None:
+    """Return if judgements of `revision` may be written now, else raise AdvisoriesMoved.
+
+    They may when the database has not moved on from them, or when nothing newer has been published: whatever is newer
+    finds these rows when it looks for what it changes.
+    """
+    current = tx.execute(sa.select(advisory_state.c.revision).where(advisory_state.c.name == CURRENT)).scalar()
+    if current in (None, revision):
+        return
+    store.refresh()
+    if store.revision != revision:
+        raise AdvisoriesMoved("advisory data changed while packages were matched")
+
+
+def set_revision(tx: Transaction, name: str, revision: str, *, starter: bool) -> None:
+    """Say which revision of the advisory data is CURRENT, or JUDGED."""
+    values = {"revision": revision, "starter": starter, "updated_at": tx.now}
+    statement = tx.insert(advisory_state).values(name=name, **values)
+    tx.execute(statement.on_conflict_do_update(index_elements=[advisory_state.c.name], set_=values))
+
+
+def stored_revision(tx: Transaction, name: str = CURRENT) -> tuple[str, bool]:
+    """Return the revision that answers stand on ('' before any), and whether it is only the starter data."""
+    row = tx.execute(
+        sa.select(advisory_state.c.revision, advisory_state.c.starter).where(advisory_state.c.name == name)
+    ).one_or_none()
+    return (row.revision, bool(row.starter)) if row else ("", True)
+
+
+def write_judgements(tx: Transaction, ids: Mapping[str, int], judgements: Mapping[str, Judgement]) -> None:
+    """Replace what is stored about these packages."""
+    for part in chunks(judgements.items(), 200):
+        tx.execute(sa.delete(matches).where(matches.c.package_id.in_([ids[key] for key, _ in part])))
+        update = sa.update(packages).where(packages.c.id == sa.bindparam("which"))
+        tx.execute(
+            update,
+            [
+                {
+                    "which": ids[key],
+                    "candidates": item.candidates,
+                    "not_assessed": item.not_assessed,
+                    "not_assessed_code": item.code,
+                }
+                for key, item in part
+            ],
+        )
+        rows = [row for key, item in part for row in _rows(ids[key], item.matches)]
+        if rows:
+            tx.execute(sa.insert(matches), rows)
+
+
+def _rows(package_id: int, items: Iterable[Match]) -> list[dict[str, Any]]:
+    """One row per alias group: of several records about one vulnerability the store gives one match."""
+    rows = {
+        item.group_id: {
+            "package_id": package_id,
+            "group_id": item.group_id,
+            "severity": item.severity.value,
+            "exploited": item.exploited,
+            "fixable": bool(item.fixed_version),
+            "notable": notable(item),
+            "record": match_record(item),
+        }
+        for item in items
+    }
+    return list(rows.values())
+
+
+def stored_records(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, dict[str, Any]]]:
+    """Return the stored matches of packages: id -> alias group -> record."""
+    found: dict[int, dict[str, dict[str, Any]]] = {identity: {} for identity in ids}
+    statement = sa.select(matches.c.package_id, matches.c.group_id, matches.c.record)
+    for row in tx.execute(statement.where(matches.c.package_id.in_(ids))):
+        found[row.package_id][row.group_id] = row.record
+    return found

@@ -1,0 +1,245 @@
+"""When advisories change: the packages they speak of are judged again, and only images that have them are touched.
+
+No image is read. Everything is written in pieces, and each piece says what is still to be done, so that a worker may
+end at any point: `scan_changes` and `scan_dirty_sets` hold what waits, JUDGED the revision to start from.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from pratique.core.database import Database, Transaction
+from pratique.core.ids import new_id
+from pratique.scan.announce import Announcer, places_of
+from pratique.scan.matches import (
+    CURRENT,
+    JUDGED,
+    Advisories,
+    Judgement,
+    is_starter,
+    judge,
+    match_record,
+    set_revision,
+    stored_records,
+    stored_revision,
+    write_judgements,
+)
+from pratique.scan.packages import addressed, chunks, count_unassessed, load_packages
+from pratique.scan.tables import changes, dirty_sets, images, packages, set_members
+from pratique.scan.types import Place
+
+Check = Callable[[], None]
+Progress = Callable[[int, int, str], None]
+MANY_RULES = 100
+"""Alias groups in one change above which all findings of an image are written anew."""
+_PACKAGES = 200
+_SETS = 200
+_PLACES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Rejudged:
+    """What a run came to."""
+
+    packages: int = 0
+    changed: int = 0
+    images: int = 0
+
+
+class Rejudger:
+    """Brings every stored judgement to the newest advisory data.
+
+    - An image whose packages' answers did not change is not touched.
+    - What a run that was cut short left undone, the next run does.
+    """
+
+    def __init__(self, database: Database, store: Advisories, announcer: Announcer) -> None:
+        self._database = database
+        self._store = store
+        self._announcer = announcer
+
+    def run(self, check: Check = lambda: None, progress: Progress = lambda _done, _total, _note: None) -> Rejudged:
+        """Judge again whatever changed since the last full run; `check` may raise between two pieces."""
+        self._store.refresh()
+        target, starter = self._store.revision, is_starter(self._store)
+        base = self._database.write(lambda tx: _begin(tx, target, starter=starter))
+        wanted = [] if base == target else self._wanted(base, target)
+        changed = 0
+        change = new_id()
+        for number, ids in enumerate(chunks(wanted, _PACKAGES)):
+            check()
+            progress(number * _PACKAGES, len(wanted), "judging packages")
+            changed += self._judge(ids, change)
+        self._database.write(lambda tx: set_revision(tx, JUDGED, target, starter=starter))
+        return Rejudged(len(wanted), changed, self.spread(check, progress))
+
+    def spread(self, check: Check, progress: Progress) -> int:
+        """Bring findings and decisions of images up to changed packages; returns how many were touched."""
+        done = 0
+        while (waiting := self._database.read(_next_change)) is not None:
+            check()
+            done += self._spread_some(waiting)
+            progress(done, done + 1, "images")
+        return done
+
+    def _wanted(self, base: str, target: str) -> list[int]:
+        change = self._store.changes(base, target)
+        if change.everything:
+            return self._database.read(
+                lambda tx: list(tx.execute(sa.select(packages.c.id).order_by(packages.c.id)).scalars())
+            )
+        return self._database.read(lambda tx: addressed(tx, sorted(change.packages)))
+
+    def _judge(self, ids: Sequence[int], change: str) -> int:
+        held, before, gaps = self._database.read(
+            lambda tx: (load_packages(tx, ids), stored_records(tx, ids), _gaps(tx, ids))
+        )
+        keys = {str(identity): identity for identity in held}
+        judged = judge(self._store, [(str(identity), package) for identity, package in held.items()])
+        moved = {
+            key: item
+            for key, item in judged.judgements.items()
+            if _records(item) != before[keys[key]] or item.not_assessed != gaps[keys[key]]
+        }
+        for part in chunks(moved.items(), 10):
+            what = dict(part)
+            rules = _rules_moved(what, keys, before)
+            coverage = any(item.not_assessed != gaps[keys[key]] for key, item in what.items())
+            gates = coverage or _gates_moved(what, keys, before)
+            self._database.write(
+                lambda tx, what=what, rules=rules, gates=gates, coverage=coverage: _note(  # type: ignore[misc]
+                    tx, change, keys, what, rules, gates=gates, coverage=coverage
+                )
+            )
+        return len(moved)
+
+    def _spread_some(self, waiting: "_Waiting") -> int:
+        where = self._database.read(lambda tx: places_of(tx, _images_of(tx, waiting.sets)))
+        if waiting.coverage:
+            self._database.in_pieces(list(chunks(waiting.sets, 50)), count_unassessed)
+        self._database.in_pieces(list(chunks(where, _PLACES)), lambda tx, part: self._touch(tx, waiting, part))
+        self._database.write(lambda tx: _forget(tx, waiting))
+        return len(where)
+
+    def _touch(self, tx: Transaction, waiting: "_Waiting", where: Sequence[Place]) -> None:
+        if waiting.rules is None or waiting.coverage:
+            self._announcer.assessed(tx, where)
+            return
+        self._announcer.patched(tx, where, waiting.rules)
+        if waiting.gates:
+            self._announcer.decide(tx, where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Sets of packages whose images are still to be brought up to one change."""
+
+    change: str
+    rules: tuple[str, ...] | None
+    gates: bool
+    coverage: bool
+    sets: tuple[int, ...]
+
+
+def _begin(tx: Transaction, target: str, *, starter: bool) -> str:
+    """Make `target` the revision of all new answers; return the one by which all packages were judged."""
+    base, _ = stored_revision(tx, JUDGED)
+    set_revision(tx, CURRENT, target, starter=starter)
+    return base
+
+
+def _records(item: Judgement) -> dict[str, dict[str, object]]:
+    return {match.group_id: match_record(match) for match in item.matches}
+
+
+def _gaps(tx: Transaction, ids: Sequence[int]) -> dict[int, str | None]:
+    rows = tx.execute(sa.select(packages.c.id, packages.c.not_assessed).where(packages.c.id.in_(ids)))
+    return {row.id: row.not_assessed for row in rows}
+
+
+_Before = Mapping[int, Mapping[str, Mapping[str, object]]]
+
+
+def _rules_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before: _Before) -> set[str]:
+    found: set[str] = set()
+    for key, item in moved.items():
+        old, new = before[keys[key]], _records(item)
+        found.update(rule for rule in old.keys() | new.keys() if old.get(rule) != new.get(rule))
+    return found
+
+
+_GATE_FIELDS = ("exploited", "fix", "severity", "status")
+
+
+def _gates_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before: _Before) -> bool:
+    """True when something that a policy asks about differs; a new score or date does not."""
+    for key, item in moved.items():
+        old, new = before[keys[key]], _records(item)
+        if any(_gate_view(old.get(rule)) != _gate_view(new.get(rule)) for rule in old.keys() | new.keys()):
+            return True
+    return False
+
+
+def _gate_view(record: Mapping[str, object] | None) -> tuple[object, ...] | None:
+    return None if record is None else tuple(record[field] for field in _GATE_FIELDS)
+
+
+def _note(
+    tx: Transaction,
+    change: str,
+    keys: Mapping[str, int],
+    moved: Mapping[str, Judgement],
+    rules: Collection[str],
+    *,
+    gates: bool,
+    coverage: bool,
+) -> None:
+    """Write judgements, and in the same transaction which sets of packages they concern."""
+    write_judgements(tx, keys, moved)
+    row = tx.execute(sa.select(changes).where(changes.c.id == change)).one_or_none()
+    if row is None:
+        values = {"rules": _bounded(rules), "gates": gates, "coverage": coverage}
+        tx.execute(sa.insert(changes).values(id=change, **values))
+    else:
+        values = {
+            "rules": None if row.rules is None else _bounded({*row.rules, *rules}),
+            "gates": row.gates or gates,
+            "coverage": row.coverage or coverage,
+        }
+        tx.execute(sa.update(changes).where(changes.c.id == change).values(**values))
+    chosen = (
+        sa.select(sa.literal(change), set_members.c.set_id)
+        .where(set_members.c.package_id.in_([keys[key] for key in moved]))
+        .distinct()
+    )
+    insert = tx.insert(dirty_sets).from_select(["change_id", "set_id"], chosen)
+    tx.execute(insert.on_conflict_do_nothing())
+
+
+def _bounded(rules: Iterable[str]) -> list[str] | None:
+    kept = sorted(rules)
+    return kept if len(kept) <= MANY_RULES else None
+
+
+def _next_change(tx: Transaction) -> _Waiting | None:
+    row = tx.execute(sa.select(changes).order_by(changes.c.id).limit(1)).one_or_none()
+    if row is None:
+        return None
+    chosen = sa.select(dirty_sets.c.set_id).where(dirty_sets.c.change_id == row.id).order_by(dirty_sets.c.set_id)
+    sets = tuple(tx.execute(chosen.limit(_SETS)).scalars())
+    rules = None if row.rules is None else tuple(row.rules)
+    return _Waiting(row.id, rules, bool(row.gates), bool(row.coverage), sets)
+
+
+def _images_of(tx: Transaction, sets: Sequence[int]) -> list[str]:
+    return list(tx.execute(sa.select(images.c.digest).where(images.c.set_id.in_(sets))).scalars())
+
+
+def _forget(tx: Transaction, waiting: _Waiting) -> None:
+    tx.execute(
+        sa.delete(dirty_sets).where(dirty_sets.c.change_id == waiting.change, dirty_sets.c.set_id.in_(waiting.sets))
+    )
+    left = sa.select(sa.func.count()).select_from(dirty_sets).where(dirty_sets.c.change_id == waiting.change)
+    if tx.execute(left).scalar_one() == 0:
+        tx.execute(sa.delete(changes).where(changes.c.id == waiting.change))

@@ -1,0 +1,81 @@
+"""What to do about a finding, in words and as the key by which recommendations group.
+
+Action keys: `os-update|DISTRO|SOURCE`, `app-update|ECOSYSTEM|NAME`, `await-fix|…`, `load-data|…`,
+`rebuild-supported|DISTRO`, `not-assessed|…`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pratique.inventory.types import Package
+
+_MANAGERS = {"deb": "apt-get install --only-upgrade", "apk": "apk add --upgrade"}
+_APPLICATIONS = {"pypi": "{name}=={fix} or later", "npm": "{name}@{fix} or later"}
+_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+def action_of(package: Package, fix: str) -> str:
+    """The key of the action that settles a finding of this package."""
+    if package.distro:
+        kind, where, what = "os-update", package.distro, package.source_name or package.name
+    else:
+        kind, where, what = "app-update", package.ecosystem, package.name
+    return "|".join((kind if fix else "await-fix", _plain(where), _plain(what)))
+
+
+def remediation_of(package: Package, record: Mapping[str, Any]) -> str:
+    """One or two sentences that say what to do about one match."""
+    fix = str(record["fix"])
+    if not fix:
+        return _without_fix(package, record)
+    if package.ecosystem in _MANAGERS:
+        command = _MANAGERS[package.ecosystem]
+        return (
+            f"Update {package.name} from {package.version} to {fix}: rebuild the image on an updated base, "
+            f"or run `{command} {package.name}` in its build."
+        )
+    wanted = _APPLICATIONS.get(package.ecosystem, "{name} {fix} or later").format(name=package.name, fix=fix)
+    return f"Raise the dependency from {package.version} to {wanted} and rebuild the image."
+
+
+def _without_fix(package: Package, record: Mapping[str, Any]) -> str:
+    status = str(record["status"])
+    said = f" ({package.distro or package.ecosystem} says: {status})" if status else ""
+    return (
+        f"No fixed version of {package.name} is published{said}. Remove the package if the image does not need it, "
+        "or exempt the finding with a reason until a fix comes."
+    )
+
+
+def short_remedy(package: str, fix: str) -> str:
+    """The few words that fit into the first line of a refusal."""
+    return f"update to {fix}" if fix else f"remove {package} or exempt the finding"
+
+
+def unassessed_action(code: str, distro: str, ecosystem: str) -> str:
+    """The key of the action that makes packages assessable."""
+    if code in {"no-data", "no-feed"}:
+        return f"load-data|{_plain(distro or ecosystem)}"
+    if code == "unknown-release":
+        return f"rebuild-supported|{_plain(distro or ecosystem)}"
+    return f"not-assessed|{slug(code or 'unknown')}"
+
+
+def unassessed_remedy(code: str, distro: str, ecosystem: str) -> str:
+    """What to do so that packages can be assessed."""
+    what = distro or ecosystem
+    if code in {"no-data", "no-feed"}:
+        return f"Load vulnerability data for {what}: pratique advisories sync"
+    if code == "unknown-release":
+        return f"Rebuild the image on a release that is supported: no feed speaks of {what}."
+    return "These packages are counted and shown; judge them by other means."
+
+
+def slug(text: str) -> str:
+    """The text as lower-case words joined by hyphens."""
+    return _SLUG.sub("-", text.lower()).strip("-")[:80]
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "-")

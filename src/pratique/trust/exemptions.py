@@ -1,0 +1,141 @@
+"""Exemptions: accepted by a named person, for a time, and in force on all gates before the answer is given."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pratique.core.database import Database, Transaction
+from pratique.core.events import Event, EventBus
+from pratique.core.findings.store import FindingStore
+from pratique.core.findings.types import Exemption
+from pratique.core.ids import new_id
+from pratique.core.jobs.queue import JobQueue
+from pratique.core.permissions import Caller
+from pratique.scan.types import FINDINGS_CHANGED
+from pratique.trust.service import SPREAD, TrustService
+
+_ADDED = "trust.exemption.add"
+_REVOKED = "trust.exemption.revoke"
+
+
+class AuditTrail(Protocol):
+    """What exemptions write to the audit log; `core.audit.Audit` is one."""
+
+    def with_change(
+        self, tx: Transaction, action: str, caller: Caller, target: str, detail: Mapping[str, Any] = ...
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewExemption:
+    """What is asked for: which vulnerability, where, why, until when, and who agreed."""
+
+    rule: str
+    lineage: str
+    """`registry/team/app`, or with '/' at the end everything below; '' everywhere."""
+    reason: str
+    approver: str
+    expires_at: int
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """An exemption, and how many images were decided about again because of it."""
+
+    exemption: Exemption
+    decided: int
+
+
+class Exemptions:
+    """Grants and withdraws exemptions.
+
+    The record, its audit line and the job that guarantees its effect are one transaction; the effect itself follows in
+    short ones before the call returns.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        findings: FindingStore,
+        trust: TrustService,
+        *,
+        audit: AuditTrail,
+        events: EventBus,
+        jobs: JobQueue,
+    ) -> None:
+        self._database = database
+        self._findings = findings
+        self._trust = trust
+        self._audit = audit
+        self._events = events
+        self._jobs = jobs
+
+    def add(self, asked: NewExemption, caller: Caller) -> Effect:
+        """Grant an exemption; raises Invalid when reason, approver or end is missing."""
+        identity, job_key = new_id(), secrets.token_hex(8)
+
+        def body(tx: Transaction) -> Exemption:
+            exemption = Exemption(
+                id=identity,
+                rule=asked.rule,
+                lineage=asked.lineage,
+                location=asked.location,
+                reason=asked.reason,
+                approver=asked.approver,
+                created_by=caller.name,
+                created_at=tx.now,
+                expires_at=asked.expires_at,
+            )
+            self._findings.add_exemption(tx, exemption)
+            self._follow(tx, exemption, _ADDED, caller, job_key)
+            return exemption
+
+        return self._effect(self._database.write(body))
+
+    def revoke(self, identity: str, caller: Caller) -> Effect:
+        """Withdraw an exemption now; raises NotFound."""
+        job_key = secrets.token_hex(8)
+
+        def body(tx: Transaction) -> Exemption:
+            exemption = self._findings.revoke_exemption(tx, identity)
+            self._follow(tx, exemption, _REVOKED, caller, job_key)
+            return exemption
+
+        return self._effect(self._database.write(body))
+
+    def list(self, *, before: str = "", limit: int = 100) -> Sequence[Exemption]:
+        """Return exemptions, ended ones too, newest first."""
+        return self._database.read(lambda tx: self._findings.list_exemptions(tx, before=before, limit=limit))
+
+    def get(self, identity: str) -> Exemption:
+        """Return one exemption; raises NotFound."""
+        return self._database.read(lambda tx: self._findings.get_exemption(tx, identity))
+
+    def _follow(self, tx: Transaction, exemption: Exemption, action: str, caller: Caller, job_key: str) -> None:
+        self._audit.with_change(
+            tx,
+            action,
+            caller,
+            exemption.id,
+            {
+                "rule": exemption.rule,
+                "lineage": exemption.lineage,
+                "location": exemption.location,
+                "reason": exemption.reason,
+                "approver": exemption.approver,
+                "expires_at": exemption.expires_at,
+            },
+        )
+        self._jobs.enqueue(tx, SPREAD, {"lineage": exemption.lineage}, unique=f"{SPREAD}:{job_key}", priority=5)
+        data = {
+            "domain": "scan",
+            "lineage": exemption.lineage,
+            "subject": "",
+            "repository": exemption.lineage.removeprefix("registry/"),
+        }
+        self._events.publish(tx, Event(FINDINGS_CHANGED, exemption.lineage or "registry/", data))
+
+    def _effect(self, exemption: Exemption) -> Effect:
+        return Effect(exemption, self._trust.spread(exemption.lineage))
