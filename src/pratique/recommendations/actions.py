@@ -1,12 +1,12 @@
 """The grammar of `Finding.action`: `kind|subject|subject`, the key by which findings become one recommendation.
 
-    base-upgrade|debian:12|sha256:…     upgrade the base layer that several images share
-    os-update|debian:12|openssl         update a source package of a distribution
-    app-update|pypi|django              update an application package
-    await-fix|debian:12|openssl         affected, and nobody has published a fix
-    load-data|debian-tracker            not assessed: advisory data is missing
-    rebuild-supported|debian:9          not assessed: the release has no feed any more
-    not-assessed|unreadable-layer       not assessed for another reason
+base-upgrade|debian:12|sha256:…     upgrade the base layer that several images share
+os-update|debian:12|openssl         update a source package of a distribution
+app-update|pypi|django              update an application package
+await-fix|debian:12|openssl         affected, and nobody has published a fix
+load-data|debian-tracker            not assessed: advisory data is missing
+rebuild-supported|debian:9          not assessed: the release has no feed any more
+not-assessed|unreadable-layer       not assessed for another reason
 """
 
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ KIND_NAMES: dict[Kind, str] = {
     Kind.NOT_ASSESSED: "Find out what could not be assessed",
     Kind.OTHER: "Other",
 }
+_KINDS = {kind.value: kind for kind in Kind}
 ACTIONABLE = frozenset({Kind.BASE_UPGRADE, Kind.OS_UPDATE, Kind.APP_UPDATE})
 
 
@@ -58,7 +59,7 @@ class Action:
         """Read any text: foreign or newer producers never make a finding disappear."""
         head, _, rest = text.partition("|")
         place, _, name = rest.partition("|")
-        kind = Kind(head) if head in Kind else Kind.OTHER
+        kind = _KINDS.get(head, Kind.OTHER)
         return cls(text, kind, place, name)
 
     @property

@@ -1,9 +1,9 @@
 """What can go wrong when recommendations are asked for.
 
-    Invalid
-     └─ FilterInvalid        a filter, sort or cursor that nobody can have meant
-    NotFound
-     └─ RecommendationUnknown
+Invalid
+└─ FilterInvalid        a filter, sort or cursor that nobody can have meant
+NotFound
+└─ RecommendationUnknown
 """
 
 from pratique.core.errors import Invalid, NotFound

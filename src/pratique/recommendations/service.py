@@ -1,10 +1,18 @@
 """What other domains and the pages may ask of recommendations."""
 
-from pratique.core.database import Database
+from pratique.core.database import Cursors, Database, Transaction
+from pratique.core.errors import Invalid
+from pratique.recommendations import evidence, listing, records, summing
+from pratique.recommendations.errors import FilterInvalid, RecommendationUnknown
+from pratique.recommendations.fixes import VersionOrder
+from pratique.recommendations.refresh import priority_of
+from pratique.recommendations.remedies import steps_of
+from pratique.recommendations.standing import sum_up
 from pratique.recommendations.types import (
     EVERYTHING,
     EvidencePage,
     FindingFilter,
+    ImageLine,
     Page,
     Recommendation,
     RecommendationFilter,
@@ -15,27 +23,77 @@ from pratique.recommendations.types import (
 
 
 class RecommendationService:
-    """Lists what to do, worst first. Every answer is limited to what the caller may see, in SQL."""
+    """Lists what to do, worst first. Every answer is limited to what the caller may see, in SQL.
 
-    def __init__(self, database: Database) -> None:
+    Methods are synchronous and take one snapshot each; they are meant for a thread.
+    """
+
+    def __init__(self, database: Database, cursors: Cursors, order: VersionOrder) -> None:
         self._database = database
+        self._cursors = cursors
+        self._order = order
 
     def page(self, wanted: RecommendationFilter, visibility: Visibility = EVERYTHING) -> Page:
         """Return one page by keyset: its cost does not depend on how many findings there are."""
-        raise NotImplementedError
+        return self._database.read(lambda tx: listing.listed(tx, wanted, visibility, self._cursors))
 
     def get(self, recommendation_id: str, visibility: Visibility = EVERYTHING) -> Recommendation:
         """Return one recommendation; raises RecommendationUnknown."""
-        raise NotImplementedError
+        return self._database.read(lambda tx: _known(tx, recommendation_id, visibility))
+
+    def of_image(self, lineage: str, subject: str, visibility: Visibility = EVERYTHING) -> tuple[Recommendation, ...]:
+        """Return what to do about one image, worst first; counts are of this image alone."""
+        if not visibility.covers(lineage):
+            return ()
+
+        def body(tx: Transaction) -> tuple[Recommendation, ...]:
+            lines = records.lines_of_image(tx, lineage, subject)
+            standing = sum_up(lineage, lines, {line.action: 1 for line in lines}, self._order)
+            extra = {"repositories": 1, "gain": 0.0, "updated_at": tx.now}
+            found = [listing.recommendation_of({**item, **extra}, 0, tx.now) for item in standing.items]
+            return tuple(sorted(found, key=_priority, reverse=True))
+
+        return self._database.read(body)
 
     def steps(self, recommendation: Recommendation) -> tuple[Step, ...]:
         """Return what to do, with lines to copy."""
-        raise NotImplementedError
+        action = recommendation.action
+        binaries = self._database.read(lambda tx: evidence.binaries_of(tx, action.text))
+        return steps_of(action, recommendation.fix, binaries)
+
+    def images(
+        self, recommendation: Recommendation, visibility: Visibility = EVERYTHING, limit: int = 50
+    ) -> tuple[tuple[ImageLine, ...], int]:
+        """Return the images it would repair, and how many more there are than `limit`."""
+        return self._database.read(lambda tx: evidence.images_of(tx, recommendation.action.text, visibility, limit))
 
     def findings(self, wanted: FindingFilter, visibility: Visibility = EVERYTHING) -> EvidencePage:
-        """Return findings with their evidence, worst first."""
-        raise NotImplementedError
+        """Return findings with their evidence, worst first; raises RecommendationUnknown, FilterInvalid."""
+
+        def body(tx: Transaction) -> EvidencePage:
+            action = None
+            if wanted.recommendation:
+                action = _known(tx, wanted.recommendation, visibility).action.text
+            return evidence.listed(tx, wanted, action, visibility, self._cursors)
+
+        try:
+            return self._database.read(body)
+        except Invalid as error:
+            raise FilterInvalid(error.message, remedy=error.remedy) from error
 
     def summary(self, visibility: Visibility = EVERYTHING) -> Summary:
         """Return the score and the counts at the head of the page."""
-        raise NotImplementedError
+        return self._database.read(lambda tx: summing.summary(tx, visibility))
+
+
+def _priority(item: Recommendation) -> int:
+    return priority_of(item.risk, item.images, item.counts.not_assessed)
+
+
+def _known(tx: Transaction, recommendation_id: str, visibility: Visibility) -> Recommendation:
+    item = listing.found(tx, recommendation_id, visibility)
+    if item is None:
+        raise RecommendationUnknown(
+            "There is no such recommendation.", remedy="It may have been done: look at the list for what is open."
+        )
+    return item

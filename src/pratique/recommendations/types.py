@@ -6,12 +6,28 @@ from enum import StrEnum
 from typing import Any
 
 from pratique.core.findings.types import Severity
+from pratique.core.permissions import Extent
 from pratique.recommendations.actions import Action, Kind, recommendation_id
 from pratique.recommendations.risk import Risk
 
 __all__ = [
-    "Action", "Counts", "Evidence", "FindingFilter", "Kind", "Page", "Recommendation", "RecommendationFilter", "Score",
-    "Sort", "State", "Step", "Summary", "Visibility", "recommendation_id",
+    "Action",
+    "Counts",
+    "Evidence",
+    "EvidencePage",
+    "FindingFilter",
+    "ImageLine",
+    "Kind",
+    "Page",
+    "Recommendation",
+    "RecommendationFilter",
+    "Score",
+    "Sort",
+    "State",
+    "Step",
+    "Summary",
+    "Visibility",
+    "recommendation_id",
 ]
 
 SEVERITIES = tuple(Severity)
@@ -39,14 +55,49 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Which lineages a caller may see: path prefixes such as `registry/team/`; `None` in allow means all."""
+    """Which lineages a caller may see. Entries are lineages that cover themselves and everything below by segments.
 
-    allow: tuple[str, ...] | None = None
+    A lineage is a scope without its first slash (`registry/team`); '' is everything.
+    """
+
+    allow: tuple[str, ...] = ("",)
     deny: tuple[str, ...] = ()
+    bound: tuple[tuple[str, bool], ...] | None = None
+    """What the token is limited to, as (lineage, exact); None for no limit."""
+
+    @classmethod
+    def of(cls, extent: Extent) -> "Visibility":
+        """Translate the scopes under which a permission is held."""
+        return cls(
+            tuple(str(scope).strip("/") for scope in extent.allowed),
+            tuple(str(scope).strip("/") for scope in extent.denied),
+            None
+            if extent.bound is None
+            else tuple((str(bound.scope).strip("/"), bound.exact) for bound in extent.bound),
+        )
 
     @property
     def everything(self) -> bool:
-        return self.allow is None and not self.deny
+        return "" in self.allow and not self.deny and self.bound is None
+
+    @property
+    def nothing(self) -> bool:
+        return not self.allow or self.bound == ()
+
+    def covers(self, lineage: str) -> bool:
+        """Whether one lineage may be seen; for pages of a single thing."""
+        return (
+            any(_below(lineage, prefix) for prefix in self.allow)
+            and not any(_below(lineage, prefix) for prefix in self.deny)
+            and (
+                self.bound is None
+                or any(lineage == prefix if exact else _below(lineage, prefix) for prefix, exact in self.bound)
+            )
+        )
+
+
+def _below(lineage: str, prefix: str) -> bool:
+    return not prefix or lineage == prefix or lineage.startswith(f"{prefix}/")
 
 
 EVERYTHING = Visibility()
@@ -116,7 +167,9 @@ class Step:
 
     text: str
     code: str = ""
-    language: str = ""
+    href: str = ""
+    """A page of the console where it can be done."""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +245,15 @@ class EvidencePage:
 
     items: tuple[Evidence, ...]
     next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLine:
+    """One image that a recommendation would repair."""
+
+    lineage: str
+    subject: str
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,200 @@
+"""The list of recommendations as one statement: from stored sums for who sees everything, else summed up on the way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from pratique.core.database import Cursors, Transaction
+from pratique.core.database.paging import after, check_limit
+from pratique.core.errors import Invalid
+from pratique.recommendations.errors import FilterInvalid
+from pratique.recommendations.narrowing import below, contains, visible
+from pratique.recommendations.refresh import PRIORITY_IMAGES
+from pratique.recommendations.tables import (
+    COUNTS,
+    recommendation_items,
+    recommendation_lineages,
+    recommendations,
+)
+from pratique.recommendations.types import (
+    Action,
+    Counts,
+    Page,
+    Recommendation,
+    RecommendationFilter,
+    Sort,
+    State,
+    Visibility,
+)
+
+NEVER = 1 << 61
+"""Stands for no date, after every date."""
+
+Source = sa.Table | sa.Subquery
+
+
+def listed(tx: Transaction, wanted: RecommendationFilter, visibility: Visibility, cursors: Cursors) -> Page:
+    """Return one page; a filter over lineages sums only the items of those."""
+    limit = _limit(wanted)
+    source = _source(wanted.repository, wanted.search, visibility)
+    conditions = _conditions(source, wanted, tx.now)
+    columns, descending = _order(source, wanted.sort)
+    query = sa.select(source).where(*conditions)
+    total = tx.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+    if wanted.cursor:
+        query = query.where(after(columns, _position(cursors, wanted), descending=descending))
+    order = [column.desc() if down else column.asc() for column, down in zip(columns, descending, strict=True)]
+    keys = [column.label(f"sort_{index}") for index, column in enumerate(columns)]
+    rows = tx.execute(query.add_columns(*keys).order_by(*order).limit(limit + 1)).mappings().all()
+    repositories = assessed(tx, visibility)
+    kept = tuple(recommendation_of(dict(row), repositories, tx.now) for row in rows[:limit])
+    last = rows[limit - 1] if len(rows) > limit else None
+    following = cursors.encode(_listing(wanted), [last[f"sort_{i}"] for i in range(len(keys))]) if last else ""
+    return Page(kept, following, total)
+
+
+def found(tx: Transaction, recommendation_id: str, visibility: Visibility) -> Recommendation | None:
+    """Return one recommendation as the caller may see it."""
+    source = _source("", "", visibility)
+    row = tx.execute(sa.select(source).where(source.c.id == recommendation_id)).mappings().one_or_none()
+    return recommendation_of(dict(row), assessed(tx, visibility), tx.now) if row else None
+
+
+def assessed(tx: Transaction, visibility: Visibility) -> int:
+    """Return over how many repositories the score is a mean."""
+    table = recommendation_lineages
+    query = sa.select(sa.func.count()).where(table.c.assessed, *visible(table.c.lineage, visibility))
+    return int(tx.execute(query).scalar_one())
+
+
+def recommendation_of(row: Mapping[str, Any], repositories: int, now: int) -> Recommendation:
+    """Make a recommendation of a row of sums; `gain` is spread over the repositories that the score is a mean of."""
+    counts = Counts(**{name: int(row[name]) for name in COUNTS})
+    return Recommendation(
+        id=row["id"],
+        action=Action.parse(row["action"]),
+        title=row["title"],
+        state=state_of(counts, row["due_at"], now),
+        counts=counts,
+        severity=counts.worst,
+        likelihood=row["likelihood"],
+        fix=row["fix"],
+        risk=row["risk"],
+        images=int(row["images"]),
+        repositories=int(row["repositories"]),
+        first_seen=row["first_seen"],
+        due=row["due_at"],
+        gain=round(row["gain"] / repositories, 2) if repositories else 0.0,
+        updated=row["updated_at"],
+    )
+
+
+def state_of(counts: Counts, due: int | None, now: int) -> State:
+    if counts.open:
+        return State.OVERDUE if due is not None and due < now else State.OPEN
+    return State.NOT_ASSESSED if counts.not_assessed else State.EXEMPTED
+
+
+def _source(repository: str, search: str, visibility: Visibility) -> Source:
+    if visibility.everything and not repository and not search:
+        return recommendations
+    items, stored = recommendation_items, recommendations
+    conditions = visible(items.c.lineage, visibility)
+    if repository:
+        conditions.append(below(items.c.lineage, lineage_of(repository)))
+    if search:
+        conditions.append(sa.or_(contains(items.c.words, search), contains(sa.func.lower(items.c.title), search)))
+    own = sa.select(recommendation_lineages).subquery()
+    gain = sa.case((own.c.assessed, own.c.worst_risk - own.c.second_risk), else_=0.0)
+    risk, images = sa.func.max(items.c.risk), sa.func.sum(items.c.images)
+    return (
+        sa.select(
+            items.c.id,
+            items.c.action,
+            stored.c.kind,
+            stored.c.title,
+            stored.c.fix,
+            *(sa.func.sum(items.c[name]).label(name) for name in COUNTS),
+            sa.func.max(items.c.severity_rank).label("severity_rank"),
+            risk.label("risk"),
+            sa.func.max(items.c.likelihood).label("likelihood"),
+            images.label("images"),
+            sa.func.count().label("repositories"),
+            sa.func.min(items.c.first_seen).label("first_seen"),
+            sa.func.min(items.c.due_at).label("due_at"),
+            (sa.cast(risk * 20, sa.BigInteger) * PRIORITY_IMAGES + images).label("priority"),
+            sa.func.coalesce(sa.func.sum(gain), 0.0).label("gain"),
+            stored.c.updated_at,
+        )
+        .join(stored, stored.c.action == items.c.action)
+        .outerjoin(own, sa.and_(own.c.lineage == items.c.lineage, own.c.worst_action == items.c.action))
+        .where(*conditions)
+        .group_by(items.c.id, items.c.action, stored.c.kind, stored.c.title, stored.c.fix, stored.c.updated_at)
+        .subquery()
+    )
+
+
+def lineage_of(repository: str) -> str:
+    """Return the lineage of a repository name; a lineage is taken as it is."""
+    return repository.strip("/") if repository.startswith("registry/") else f"registry/{repository.strip('/')}"
+
+
+def _open(source: Source) -> sa.ColumnElement[bool]:
+    return source.c.severity_rank > 0
+
+
+def _conditions(source: Source, wanted: RecommendationFilter, now: int) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.severity:
+        conditions.append(sa.or_(*(source.c[severity.value] > 0 for severity in wanted.severity)))
+    if wanted.exploited is not None:
+        conditions.append(source.c.exploited > 0 if wanted.exploited else source.c.exploited == 0)
+    if wanted.fixable is not None:
+        conditions.append(source.c.fix != "" if wanted.fixable else source.c.fix == "")
+    if wanted.kind:
+        conditions.append(source.c.kind.in_([kind.value for kind in wanted.kind]))
+    if wanted.state is not None:
+        conditions.append(_state(source, wanted.state, now))
+    return conditions
+
+
+def _state(source: Source, state: State, now: int) -> sa.ColumnElement[bool]:
+    overdue = sa.and_(_open(source), source.c.due_at.is_not(None), source.c.due_at < now)
+    return {
+        State.OPEN: _open(source),
+        State.OVERDUE: overdue,
+        State.NOT_ASSESSED: source.c.not_assessed > 0,
+        State.EXEMPTED: source.c.exempted > 0,
+    }[state]
+
+
+def _order(source: Source, sort: Sort) -> tuple[list[sa.ColumnElement[Any]], list[bool]]:
+    """Return the columns of an order and which of them descend; the id makes every order total."""
+    orders: dict[Sort, tuple[list[sa.ColumnElement[Any]], list[bool]]] = {
+        Sort.RISK: ([source.c.priority], [True]),
+        Sort.SEVERITY: ([source.c.severity_rank, source.c.priority], [True, True]),
+        Sort.IMAGES: ([source.c.images, source.c.priority], [True, True]),
+        Sort.NEWEST: ([source.c.first_seen], [True]),
+        Sort.DUE: ([sa.func.coalesce(source.c.due_at, NEVER)], [False]),
+    }
+    columns, descending = orders[sort]
+    return [*columns, source.c.id], [*descending, True]
+
+
+def _listing(wanted: RecommendationFilter) -> str:
+    return f"recommendations/{wanted.sort.value}"
+
+
+def _position(cursors: Cursors, wanted: RecommendationFilter) -> list[Any]:
+    try:
+        return cursors.decode(_listing(wanted), wanted.cursor)
+    except Invalid as error:
+        raise FilterInvalid(error.message, remedy=error.remedy) from error
+
+
+def _limit(wanted: RecommendationFilter) -> int:
+    try:
+        return check_limit(wanted.limit)
+    except Invalid as error:
+        raise FilterInvalid(error.message, remedy=error.remedy) from error
