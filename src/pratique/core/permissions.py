@@ -27,6 +27,7 @@ class Permission(StrEnum):
 
     ADVISORIES_FEEDS_READ = "advisories/feeds/read", "See the advisory feeds, their age and what is missing."
     ADVISORIES_FEEDS_SYNC = "advisories/feeds/sync", "Fetch or import advisory data."
+    IDENTITY_ASSIGNMENTS_DELEGATE = "identity/assignments/delegate", "Give roles with rights that one does not hold."
     IDENTITY_ASSIGNMENTS_READ = "identity/assignments/read", "See who holds which role at a scope."
     IDENTITY_ASSIGNMENTS_WRITE = "identity/assignments/write", "Give and take roles at a scope."
     IDENTITY_PRINCIPALS_READ = "identity/principals/read", "See principals and the state of their credentials."

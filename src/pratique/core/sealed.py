@@ -2,8 +2,8 @@
 
 A sealed value is `version | salt | commitment | ciphertext+tag`. Each value has its own key, derived by HKDF from
 the data key and a fresh salt, so no nonce is ever used twice; the second half of the derivation is a commitment to
-that key, compared first (AES-GCM alone commits to none). The context (installation, table, row, column) is the associated data: a
-value moved to another row, column, table or installation does not open.
+that key, compared first (AES-GCM alone commits to none). The context (installation, table, row, column) is the
+associated data: a value moved to another row, column, table or installation does not open.
 """
 
 import hmac

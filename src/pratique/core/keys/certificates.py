@@ -173,4 +173,4 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _time(now: int) -> dt.datetime:
-    return dt.dt.fromtimestamp(now // 1_000_000, tz=dt.UTC)
+    return dt.datetime.fromtimestamp(now // 1_000_000, tz=dt.UTC)

@@ -142,6 +142,21 @@ class Identity:
         minimum=60,
         maximum=86400,
     )
+    refresh_lifetime: float = setting(
+        7 * 86400.0,
+        "Lifetime of a refresh token, which a client may keep in place of a secret. It ends at once when its secret, "
+        "its principal or all its tokens are revoked.",
+        unit="seconds",
+        minimum=300,
+        maximum=90 * 86400,
+    )
+    management_lifetime: float = setting(
+        900.0,
+        "Lifetime of a token for the management API.",
+        unit="seconds",
+        minimum=60,
+        maximum=86400,
+    )
     session_lifetime: float = setting(
         12 * 3600.0,
         "Longest life of a console session: one working day.",

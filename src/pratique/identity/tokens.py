@@ -1,0 +1,208 @@
+"""Issues and verifies the tokens of this installation.
+
+A token proves who asks and bounds what for; it grants nothing. What was verified once is remembered by the token's
+SHA-256 until it ends, and whether principal and credential still stand is looked at each time.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.exceptions import PyJWTError
+
+from pratique.core.clock import SECOND, Clock
+from pratique.core.ids import new_id
+from pratique.core.keys.tokens import compact, issuer_of
+from pratique.core.keys.types import KeyClient, Purpose
+from pratique.core.permissions import Bound, Caller
+from pratique.identity.access import Access, bounds_of
+from pratique.identity.errors import TokenRefused
+from pratique.identity.rights import RightsMemory
+from pratique.identity.types import Audience
+
+MAX_LENGTH = 16 * 1024
+_REMEMBERED = 10_000
+_KEYS_LIFE = 60 * SECOND
+_REQUIRED = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The claims of a token whose signature, issuer, audience and times hold."""
+
+    subject: str
+    credential_id: str
+    audience: Audience
+    issued_at: int
+    expires_at: int
+    bound: tuple[Bound, ...] | None
+
+
+class VerificationKeys:
+    """The public keys for tokens, by id; asked again for an id that is not known, but not more than once a second."""
+
+    def __init__(self, keys: KeyClient, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._known: dict[str, ec.EllipticCurvePublicKey] = {}
+        self._asked = 0
+        self.active = ""
+
+    def get(self, key_id: str) -> ec.EllipticCurvePublicKey | None:
+        age = self._clock.now() - self._asked
+        if age > _KEYS_LIFE or (key_id not in self._known and age > SECOND):
+            self.refresh()
+        return self._known.get(key_id)
+
+    def refresh(self) -> None:
+        """Ask the key process."""
+        found = self._keys.public_keys(Purpose.TOKEN)
+        self._known = {key.key_id: _loaded(key.jwk) for key in found}
+        self.active = found[0].key_id
+        self._asked = self._clock.now()
+
+
+def _loaded(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+    key = jwt.PyJWK(dict(jwk), algorithm="ES256").key
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise TokenRefused("A key for tokens is of another kind.")
+    return key
+
+
+class Tokens:
+    """Issues tokens through the key process and verifies them without it; safe on any thread."""
+
+    def __init__(self, keys: KeyClient, memory: RightsMemory, clock: Clock) -> None:
+        self._keys = keys
+        self._memory = memory
+        self._clock = clock
+        self._installation = keys.installation()
+        self._issuer = issuer_of(self._installation)
+        self._verification = VerificationKeys(keys, clock)
+        self._remembered: dict[bytes, Verified] = {}
+        self._lock = threading.Lock()
+
+    def issue(
+        self,
+        subject: str,
+        credential_id: str,
+        audience: Audience,
+        lifetime: float,
+        *,
+        access: Iterable[Access] | None = None,
+    ) -> str:
+        """Return a signed token for a principal proved by a credential; without `access` it has no bound."""
+        now = self._clock.now() // SECOND
+        claims: dict[str, Any] = {
+            "iss": self._issuer,
+            "sub": subject,
+            "aud": audience.value,
+            "exp": now + int(lifetime),
+            "nbf": now,
+            "iat": now,
+            "jti": new_id(),
+            "cid": credential_id,
+        }
+        if access is not None:
+            claims["access"] = [entry.as_claim() for entry in access]
+        return self._signed(claims)
+
+    def _signed(self, claims: Mapping[str, Any]) -> str:
+        from pratique.core.keys.errors import KeyUseRefused
+
+        if not self._verification.active:
+            self._verification.refresh()
+        try:
+            return self._compact(claims)
+        except KeyUseRefused:  # rotated since it was asked
+            self._verification.refresh()
+            return self._compact(claims)
+
+    def _compact(self, claims: Mapping[str, Any]) -> str:
+        key_id = self._verification.active
+        return compact(key_id, claims, lambda message: self._keys.sign(Purpose.TOKEN, message, key_id=key_id))
+
+    def caller(self, token: str, audience: Audience) -> Caller:
+        """Return who presents the token, or raise TokenRefused; a few microseconds when it was seen before."""
+        verified = self.verify(token, audience)
+        rights = self._memory.of(verified.subject)
+        if rights is None or not rights.active or verified.issued_at * SECOND < rights.tokens_from:
+            raise TokenRefused("The token's principal is disabled or gone, or its tokens were revoked.")
+        if not rights.holds_credential(verified.credential_id, self._clock.now()):
+            raise TokenRefused("The credential that the token came from was revoked or has ended.")
+        return Caller(
+            principal_id=rights.principal_id,
+            name=rights.name,
+            kind=rights.kind,
+            credential_id=verified.credential_id,
+            bound=verified.bound,
+        )
+
+    def verify(self, token: str, audience: Audience) -> Verified:
+        """Return the token's claims when it is whole, of this installation, of now and for this audience."""
+        if len(token) > MAX_LENGTH or not token.isascii():
+            raise TokenRefused("This is not a token.")
+        key = hashlib.sha256(token.encode()).digest()
+        verified = self._remembered.get(key)
+        if verified is None:
+            verified = self._verify(token)
+            self._remember(key, verified)
+        elif verified.expires_at <= self._clock.now():
+            raise TokenRefused("The token has ended.", remedy="Ask for a new one.")
+        if verified.audience is not audience:
+            raise TokenRefused(f"The token is for {verified.audience}, not for {audience}.")
+        return verified
+
+    def _verify(self, token: str) -> Verified:
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._key_for(header)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["ES256"],
+                audience=[audience.value for audience in Audience],
+                issuer=self._issuer,
+                # Times are checked below against this installation's clock.
+                options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+            )
+            return self._of_now(claims)
+        except (PyJWTError, ValueError, KeyError, TypeError, AttributeError):
+            raise TokenRefused("The token does not verify.", remedy="Ask for a new one.") from None
+
+    def _key_for(self, header: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+        # The header chooses among our own keys and nothing else: no algorithm, no key, no address comes from it.
+        if set(header) != {"alg", "typ", "kid"} or header["alg"] != "ES256":
+            raise TokenRefused("The token does not verify.", remedy="Ask for a new one.")
+        key = self._verification.get(header["kid"]) if isinstance(header["kid"], str) else None
+        if key is None:
+            raise TokenRefused("The token was signed by another installation, or by a key that has gone.")
+        return key
+
+    def _of_now(self, claims: Mapping[str, Any]) -> Verified:
+        now = self._clock.now()
+        starts, ends = int(claims["nbf"]) * SECOND, int(claims["exp"]) * SECOND
+        if not starts <= now < ends:
+            raise TokenRefused("The token has ended or does not hold yet.", remedy="Ask for a new one.")
+        access = claims.get("access")
+        return Verified(
+            subject=str(claims["sub"]),
+            credential_id=str(claims["cid"]),
+            audience=Audience(claims["aud"]),
+            issued_at=int(claims["iat"]),
+            expires_at=ends,
+            bound=None if access is None else bounds_of(access),
+        )
+
+    def _remember(self, key: bytes, verified: Verified) -> None:
+        with self._lock:
+            if len(self._remembered) >= _REMEMBERED:
+                now = self._clock.now()
+                self._remembered = {k: v for k, v in self._remembered.items() if v.expires_at > now}
+                if len(self._remembered) >= _REMEMBERED:
+                    self._remembered = {}
+            self._remembered[key] = verified
