@@ -1,11 +1,12 @@
 """Errors of the registry; each names the code of the OCI distribution specification that clients read.
 
 PratiqueError
-├── Invalid ── NameInvalid, TagInvalid, DigestInvalid, ManifestInvalid, ManifestBlobUnknown, SizeInvalid, UploadInvalid
+├── Invalid ── NameInvalid, TagInvalid, DigestInvalid, ManifestInvalid, ManifestBlobUnknown, SizeInvalid,
+│             UploadInvalid, Unsupported
 ├── NotFound ── NameUnknown, ManifestUnknown, BlobUnknown, UploadUnknown
 ├── RangeInvalid ── UploadRangeInvalid
 ├── Denied ── Held, Refused
-└── TooLarge ── ManifestTooLarge
+└── TooLarge ── ManifestTooLarge, BlobTooLarge
 """
 
 from pratique.core.errors import Denied, Invalid, NotFound, RangeInvalid, TooLarge
@@ -90,3 +91,16 @@ class Refused(Denied):
 
     code = "manifest-refused"
     oci = "DENIED"
+
+
+class BlobTooLarge(TooLarge):
+    code = "blob-too-large"
+    oci = "SIZE_INVALID"
+
+
+class Unsupported(Invalid):
+    """The specification knows the request; this resource does not take it."""
+
+    code = "unsupported"
+    status = 405
+    oci = "UNSUPPORTED"

@@ -142,7 +142,8 @@ class BlobSource:
     digest: str
     media_type: str
     size: int
-    segments: tuple[str, ...]
+    segments: tuple[tuple[Any, ...], ...]
+    """(key, size, framing version) in order."""
     stored: bool = True
     """False for a non-distributable layer, whose bytes were never pushed."""
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -175,3 +176,44 @@ class ImageSource:
     config: BlobSource | None
     layers: tuple[BlobSource, ...]
     members: tuple[MemberSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySummary:
+    """A repository as lists show it."""
+
+    id: str
+    name: str
+    created_at: int
+    manifests: int
+    tags: int
+    pushed_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagSummary:
+    """A tag: the digest that readers get, and the one that waits for its gate ('' for none)."""
+
+    name: str
+    served: str
+    pending: str
+    moved_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestSummary:
+    """A manifest of a repository with its gate, without its bytes."""
+
+    number: int
+    """Orders pushes; pages go on from it."""
+    repository_id: str
+    digest: str
+    media_type: str
+    artifact_type: str
+    kind: ArtifactKind
+    subject: str
+    size: int
+    pushed_at: int
+    pusher: str
+    tags: tuple[str, ...]
+    gate: Gate

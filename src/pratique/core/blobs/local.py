@@ -111,7 +111,7 @@ class LocalSegmentWriter:
     def size(self) -> int:
         return self._size
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         if self._size >= self._next_check:
             self._next_check += _SPACE_CHECK
             self._store.check_space()

@@ -126,7 +126,7 @@ class ObjectSegmentWriter:
     def size(self) -> int:
         return self._size
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self._parts.append(bytes(data))
         self._size += len(data)
 

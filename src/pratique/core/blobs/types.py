@@ -39,7 +39,7 @@ class SegmentWriter(Protocol):
     def size(self) -> int:
         """Bytes written so far."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Append; raises StorageFull or StorageAway, each with a remedy."""
 
     def commit(self) -> None:

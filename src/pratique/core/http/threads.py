@@ -35,6 +35,10 @@ class ThreadLimiter:
         if self._taken >= self._limit:
             _shed.add(plane=self._plane)
             raise Busy("the server is at its limit for requests of this kind", retry_after=1.0)
+        return await self.continue_with(call, *args, **kwargs)
+
+    async def continue_with(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run the next step of work that was let in already: it waits for a thread and is never turned away."""
         self._taken += 1
         future = self._pool.submit(call, *args, **kwargs)
         future.add_done_callback(self._release)

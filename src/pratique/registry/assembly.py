@@ -1,0 +1,93 @@
+"""Puts the registry together from its collaborators; the composition root calls this and nothing deeper."""
+
+from dataclasses import dataclass
+
+from pratique.core.blobs import BlobStore
+from pratique.core.database import Database
+from pratique.core.events import EventBus
+from pratique.core.http.plane import Authenticator, Plane
+from pratique.core.permissions import Authorizer
+from pratique.core.settings.schema import Registry as RegistrySettings
+from pratique.registry.blob_requests import BlobRequests
+from pratique.registry.deletions import Deletions
+from pratique.registry.gates import Gates
+from pratique.registry.manifest_requests import ManifestRequests
+from pratique.registry.ports import AuditTrail
+from pratique.registry.pushes import Pushes
+from pratique.registry.rights import Rights
+from pratique.registry.service import RegistryService
+from pratique.registry.uploads import Uploads
+from pratique.registry.v2 import RegistryApp, registry_plane
+from pratique.registry.waiting import GateWaiter
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryParts:
+    """The registry's two faces: for other domains and for clients."""
+
+    service: RegistryService
+    plane: Plane
+    uploads: Uploads
+
+
+def create_service(database: Database, store: BlobStore, events: EventBus) -> RegistryService:
+    """Return what workers need."""
+    return RegistryService(database, store, Gates(events))
+
+
+def create_registry(
+    *,
+    settings: RegistrySettings,
+    database: Database,
+    store: BlobStore,
+    events: EventBus,
+    authorizer: Authorizer,
+    authenticator: Authenticator,
+    audit: AuditTrail,
+) -> RegistryParts:
+    """Return the registry for a process that serves clients."""
+    gate_keeper, rights, waiter = Gates(events), Rights(authorizer), GateWaiter(database)
+    deletions = Deletions(events, gate_keeper, audit)
+    uploads = create_uploads(settings, database, store)
+    pushes = Pushes(
+        database,
+        store,
+        events,
+        gate_keeper,
+        audit,
+        serve_pending=settings.serve_pending,
+        blob_lease=settings.blob_lease,
+    )
+    manifests = ManifestRequests(
+        database,
+        rights,
+        authorizer,
+        pushes,
+        deletions,
+        waiter,
+        audit,
+        gate_wait=settings.gate_wait,
+        manifest_limit=settings.manifest_limit,
+    )
+    blobs = BlobRequests(
+        database,
+        store,
+        rights,
+        uploads,
+        deletions,
+        waiter,
+        gate_wait=settings.gate_wait,
+        blob_lease=settings.blob_lease,
+    )
+    plane = registry_plane(RegistryApp(manifests, blobs), authenticator)
+    return RegistryParts(RegistryService(database, store, gate_keeper), plane, uploads)
+
+
+def create_uploads(settings: RegistrySettings, database: Database, store: BlobStore) -> Uploads:
+    return Uploads(
+        database,
+        store,
+        lifetime=settings.upload_lifetime,
+        blob_lease=settings.blob_lease,
+        blob_limit=settings.blob_limit,
+    )

@@ -1,0 +1,80 @@
+"""Deletes manifests, tags and blob links; what depended on them is derived again in the same transaction."""
+
+import sqlalchemy as sa
+
+from pratique.core.database import Transaction
+from pratique.core.events import Event, EventBus
+from pratique.core.permissions import Caller
+from pratique.registry.blobs import find_blob
+from pratique.registry.errors import BlobUnknown, ManifestUnknown, Unsupported
+from pratique.registry.gates import Gates
+from pratique.registry.ports import AuditTrail
+from pratique.registry.repositories import require_repository
+from pratique.registry.tables import gates, manifest_blobs, manifest_members, manifests, repository_blobs, tags
+from pratique.registry.tags import publish_moved
+from pratique.registry.types import Reference, RepositoryName
+
+MANIFEST_DELETED = "pratique.registry.manifest.deleted.v1"
+
+
+class Deletions:
+    """Removes what callers may remove; blob bytes stay until collection."""
+
+    def __init__(self, events: EventBus, gate_keeper: Gates, audit: AuditTrail) -> None:
+        self._events = events
+        self._gates = gate_keeper
+        self._audit = audit
+
+    def delete(self, tx: Transaction, caller: Caller, name: RepositoryName, reference: Reference) -> None:
+        """Delete a tag, or a manifest with every tag that points to it; raises ManifestUnknown."""
+        repository_id = require_repository(tx, name)
+        if reference.tag is not None:
+            self._delete_tag(tx, repository_id, name, reference.tag)
+        else:
+            self._delete_manifest(tx, repository_id, name, str(reference))
+        self._audit.with_change(tx, "registry.manifest.delete", caller, f"{name}@{reference}", {})
+
+    def delete_blob(self, tx: Transaction, caller: Caller, name: RepositoryName, digest: str) -> None:
+        """Forget a blob in this repository; raises BlobUnknown, or Unsupported while a manifest names it."""
+        blob = find_blob(tx, name.value, digest)
+        if blob is None:
+            raise BlobUnknown("there is no such blob in this repository")
+        if blob.manifests:
+            raise Unsupported(
+                "a manifest names this blob", remedy="delete the manifest first", manifests=blob.manifests
+            )
+        link = repository_blobs.c
+        tx.execute(sa.delete(repository_blobs).where(link.repository_id == blob.repository_id, link.blob_id == blob.id))
+        self._audit.with_change(tx, "registry.blob.delete", caller, f"{name}@{digest}", {})
+
+    def _delete_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str) -> None:
+        condition = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
+        if tx.execute(sa.delete(tags).where(condition)).rowcount == 0:
+            raise ManifestUnknown("there is no such tag", remedy="list the tags of the repository")
+        publish_moved(tx, self._events, name.value, tag, "")
+
+    def _delete_manifest(self, tx: Transaction, repository_id: str, name: RepositoryName, digest: str) -> None:
+        row = tx.execute(
+            sa.select(manifests.c.id, manifests.c.kind, gates.c.state)
+            .join(gates, gates.c.manifest_id == manifests.c.id)
+            .where(manifests.c.repository_id == repository_id, manifests.c.digest == digest)
+        ).one_or_none()
+        if row is None:
+            raise ManifestUnknown("there is no such manifest in this repository")
+        self._release_tags(tx, repository_id, name, row.id)
+        self._gates.forget(tx, row.id, row.state)
+        for table in (manifest_blobs, manifest_members):
+            tx.execute(sa.delete(table).where(table.c.manifest_id == row.id))
+        tx.execute(sa.delete(manifests).where(manifests.c.id == row.id))
+        self._gates.recompute(tx, repository_id, digest)
+        data = {"repository_id": repository_id, "repository": name.value, "digest": digest, "kind": row.kind}
+        self._events.publish(tx, Event(MANIFEST_DELETED, f"{name}@{digest}", data))
+
+    def _release_tags(self, tx: Transaction, repository_id: str, name: RepositoryName, manifest_id: int) -> None:
+        own = tags.c.repository_id == repository_id
+        served = tx.execute(sa.select(tags.c.name).where(own, tags.c.served_id == manifest_id)).scalars().all()
+        tx.execute(sa.update(tags).where(own, tags.c.pending_id == manifest_id).values(pending_id=None))
+        tx.execute(sa.update(tags).where(own, tags.c.served_id == manifest_id).values(served_id=None))
+        tx.execute(sa.delete(tags).where(own, tags.c.served_id.is_(None), tags.c.pending_id.is_(None)))
+        for tag in served:
+            publish_moved(tx, self._events, name.value, tag, "")

@@ -1,0 +1,86 @@
+"""The hot reads: a manifest by tag or digest with its gate, in one indexed statement."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from pratique.core.database import Transaction
+from pratique.registry.tables import gates, manifests, repositories, tags
+from pratique.registry.types import GateReason, GateState, Reference, RepositoryName
+
+
+@dataclass(frozen=True, slots=True)
+class FoundManifest:
+    """A manifest as one caller sees it."""
+
+    id: int
+    repository_id: str
+    digest: str
+    media_type: str
+    content: bytes
+    state: str
+    reason_json: str
+    pending: int
+    """Not 0 when the tag serves another manifest, or none, to readers."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == GateState.OPEN
+
+    @property
+    def reason(self) -> GateReason:
+        return GateReason.from_json(msgspec.json.decode(self.reason_json))
+
+
+_COLUMNS = (
+    manifests.c.id,
+    manifests.c.repository_id,
+    manifests.c.digest,
+    manifests.c.media_type,
+    manifests.c.content,
+    gates.c.state,
+    sa.type_coerce(gates.c.reason, sa.Text),
+)
+
+
+def _by_tag(chosen: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*_COLUMNS, sa.and_(tags.c.pending_id.is_not(None), tags.c.pending_id == manifests.c.id))
+        .select_from(repositories)
+        .join(tags, tags.c.repository_id == repositories.c.id)
+        .join(manifests, manifests.c.id == chosen)
+        .join(gates, gates.c.manifest_id == manifests.c.id)
+        .where(repositories.c.name == sa.bindparam("repository"), tags.c.name == sa.bindparam("reference"))
+    )
+
+
+_SERVED = _by_tag(sa.func.coalesce(tags.c.served_id, tags.c.pending_id))
+_PENDING = _by_tag(sa.func.coalesce(tags.c.pending_id, tags.c.served_id))
+_BY_DIGEST = (
+    sa.select(*_COLUMNS, sa.literal(0))
+    .select_from(repositories)
+    .join(manifests, manifests.c.repository_id == repositories.c.id)
+    .join(gates, gates.c.manifest_id == manifests.c.id)
+    .where(repositories.c.name == sa.bindparam("repository"), manifests.c.digest == sa.bindparam("reference"))
+)
+
+
+def find_manifest(
+    tx: Transaction, name: RepositoryName, reference: Reference, *, sees_held: bool
+) -> FoundManifest | None:
+    """Return the manifest: for readers what a tag serves, for those who see what is held what waits before that."""
+    statement = _BY_DIGEST if reference.digest is not None else _PENDING if sees_held else _SERVED
+    row = tx.execute(statement, {"repository": name.value, "reference": str(reference)}).one_or_none()
+    if row is None:
+        return None
+    return FoundManifest(*tuple(row))
+
+
+def gate_state(tx: Transaction, manifest_id: int) -> str | None:
+    """Return the state of one gate; None when the manifest is gone."""
+    return tx.execute(_STATE, {"manifest": manifest_id}).scalar_one_or_none()
+
+
+_STATE = sa.select(gates.c.state).where(gates.c.manifest_id == sa.bindparam("manifest"))

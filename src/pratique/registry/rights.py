@@ -1,0 +1,47 @@
+"""Which right each request of the registry needs, and what a caller hears who lacks it."""
+
+from dataclasses import replace
+
+from pratique.core.errors import Unauthenticated
+from pratique.core.permissions import Authorizer, Caller, Permission, Scope
+from pratique.registry.types import RepositoryName
+
+PULL = Permission.REGISTRY_CONTENT_READ
+PUSH = Permission.REGISTRY_CONTENT_WRITE
+SIGN = Permission.REGISTRY_CONTENT_SIGN
+DELETE = Permission.REGISTRY_CONTENT_DELETE
+SEE = Permission.REGISTRY_METADATA_READ
+QUARANTINE = Permission.REGISTRY_QUARANTINE_READ
+CATALOG = Permission.REGISTRY_CATALOG_LIST
+
+
+class Rights:
+    """Asks the authorizer in the registry's own terms. Answers from memory, on any thread."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+
+    def require(self, caller: Caller, name: RepositoryName, *permissions: Permission) -> None:
+        """Return when one of the permissions is held; else raise for the first.
+
+        A caller nobody knows, or whose token was not asked for this, hears 401 and may come back with a better token;
+        one who lacks the right hears 403 with the name of what is missing.
+        """
+        scope = Scope.for_repository(name.value)
+        if any(self._authorizer.allowed(caller, permission, scope) for permission in permissions):
+            return
+        if caller.is_anonymous:
+            raise Unauthenticated("sign in first", remedy="use `podman login` or `docker login` for this host")
+        unbounded = replace(caller, bound=None)
+        if any(self._authorizer.allowed(unbounded, permission, scope) for permission in permissions):
+            raise Unauthenticated("the token was not issued for this", remedy="ask for a token with this scope")
+        self._authorizer.require(unbounded, permissions[0], scope)
+
+    def holds(self, caller: Caller, permission: Permission, name: RepositoryName) -> bool:
+        return self._authorizer.allowed(caller, permission, Scope.for_repository(name.value))
+
+    def sees_held(self, caller: Caller, name: RepositoryName) -> bool:
+        """True for callers whom gates do not stop: those who may push here or read quarantine."""
+        scope = Scope.for_repository(name.value)
+        allowed = self._authorizer.allowed
+        return allowed(caller, PUSH, scope) or allowed(caller, QUARANTINE, scope)

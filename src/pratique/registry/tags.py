@@ -1,0 +1,45 @@
+"""Moves tags: a tag serves one manifest to readers while another waits for its gate."""
+
+import sqlalchemy as sa
+
+from pratique.core.database import Transaction
+from pratique.core.events import Event, EventBus
+from pratique.registry.tables import tags
+
+TAG_MOVED = "pratique.registry.tag.moved.v1"
+
+
+def point_tag(
+    tx: Transaction, repository_id: str, name: str, manifest_id: int, *, principal_id: str, serve: bool
+) -> bool:
+    """Point a tag at a manifest: at once when `serve`, else as what waits. True when readers get another one."""
+    before = tx.execute(
+        sa.select(tags.c.served_id).where(tags.c.repository_id == repository_id, tags.c.name == name)
+    ).one_or_none()
+    served = manifest_id if serve else (before.served_id if before else None)
+    # A push of what is served already also withdraws what waited.
+    pending = None if serve or served == manifest_id else manifest_id
+    values = {"served_id": served, "pending_id": pending, "moved_at": tx.now, "moved_by": principal_id}
+    tx.execute(
+        tx.insert(tags)
+        .values(repository_id=repository_id, name=name, **values)
+        .on_conflict_do_update(index_elements=[tags.c.repository_id, tags.c.name], set_=values)
+    )
+    return serve and (before is None or before.served_id != manifest_id)
+
+
+def serve_pending_tags(tx: Transaction, events: EventBus, manifest_id: int, repository: str, digest: str) -> None:
+    """Let every tag for which this manifest waits serve it."""
+    waiting = tags.c.pending_id == manifest_id
+    names = tx.execute(sa.select(tags.c.name).where(waiting)).scalars().all()
+    if not names:
+        return
+    tx.execute(sa.update(tags).where(waiting).values(served_id=manifest_id, pending_id=None, moved_at=tx.now))
+    for name in names:
+        publish_moved(tx, events, repository, name, digest)
+
+
+def publish_moved(tx: Transaction, events: EventBus, repository: str, name: str, digest: str) -> None:
+    """Tell that readers of a tag now get this digest ('' when the tag is gone)."""
+    data = {"repository": repository, "tag": name, "digest": digest}
+    events.publish(tx, Event(TAG_MOVED, f"{repository}:{name}", data))

@@ -1,0 +1,76 @@
+"""The data plane of the registry: a raw router for /v2, as repository names hold slashes."""
+
+from collections.abc import Awaitable, Callable
+
+from pratique.core.http.answers import answer
+from pratique.core.http.plane import Authenticator, HttpScope, Plane, Receive, Send, caller_of
+from pratique.core.permissions import Caller
+from pratique.registry.addresses import Address, parse_address
+from pratique.registry.blob_requests import BlobRequests
+from pratique.registry.errors import Unsupported
+from pratique.registry.manifest_requests import ManifestRequests
+from pratique.registry.wire import oci_error
+
+Handler = Callable[[Address, HttpScope, Receive, Send], Awaitable[None]]
+THREADS = 16
+
+
+class RegistryApp:
+    """Routes OCI distribution requests; raises the errors that `oci_error` turns into answers."""
+
+    def __init__(self, manifests: ManifestRequests, blobs: BlobRequests) -> None:
+        self._handlers: dict[tuple[str, str], Handler] = {
+            ("base", "GET"): _base,
+            ("base", "HEAD"): _base,
+            ("catalog", "GET"): manifests.catalog,
+            ("manifests", "GET"): manifests.get,
+            ("manifests", "HEAD"): manifests.head,
+            ("manifests", "PUT"): manifests.put,
+            ("manifests", "DELETE"): manifests.delete,
+            ("tags", "GET"): manifests.tags,
+            ("referrers", "GET"): manifests.referrers,
+            ("blobs", "GET"): blobs.get,
+            ("blobs", "HEAD"): blobs.head,
+            ("blobs", "DELETE"): blobs.delete,
+            ("uploads", "POST"): blobs.post,
+            ("uploads", "PATCH"): blobs.patch,
+            ("uploads", "PUT"): blobs.put,
+            ("uploads", "GET"): blobs.status,
+            ("uploads", "DELETE"): blobs.cancel,
+        }
+
+    async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+        address = parse_address(scope["raw_path"])
+        handler = self._handlers.get((address.kind, scope["method"]))
+        if handler is None:
+            raise Unsupported("this method is not for this resource", remedy="see the OCI distribution specification")
+        await handler(address, scope, receive, send)
+
+
+def registry_plane(app: RegistryApp, authenticator: Authenticator) -> Plane:
+    """Return the plane of /v2/."""
+    return Plane(
+        "registry",
+        ("registry",),
+        ("/v2/", "/v2"),
+        app,
+        oci_error,
+        authenticator,
+        max_body=None,
+        threads=THREADS,
+        headers={"docker-distribution-api-version": "registry/2.0"},
+    )
+
+
+async def _base(address: Address, scope: HttpScope, receive: Receive, send: Send) -> None:
+    """Tell a signed-in client that this is a registry, and anybody else how to sign in."""
+    del address, receive
+    _require_known(caller_of(scope))
+    await answer(send, 200, b"{}", media_type="application/json")
+
+
+def _require_known(caller: Caller) -> None:
+    from pratique.core.errors import Unauthenticated
+
+    if caller.is_anonymous:
+        raise Unauthenticated("sign in first", remedy="use `podman login` or `docker login` for this host")

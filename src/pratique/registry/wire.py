@@ -1,0 +1,115 @@
+"""The registry's words on the wire: errors of the OCI distribution specification, challenges, headers."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from pratique.core.errors import (
+    Busy,
+    Denied,
+    Invalid,
+    NotFound,
+    PratiqueError,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+)
+from pratique.core.http.answers import retry_header
+from pratique.core.http.plane import ErrorAnswer, HttpScope
+from pratique.registry.addresses import parse_address
+from pratique.registry.errors import Held
+
+_CODES: tuple[tuple[type[PratiqueError], str], ...] = (
+    (Unauthenticated, "UNAUTHORIZED"),
+    (Denied, "DENIED"),
+    (TooManyRequests, "TOOMANYREQUESTS"),
+    (TooLarge, "SIZE_INVALID"),
+    (NotFound, "NAME_UNKNOWN"),
+    (Invalid, "UNSUPPORTED"),
+    (Busy, "TOOMANYREQUESTS"),
+)
+_ACTIONS = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
+_HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,260}")
+HELD_RETRY = 10
+
+
+def oci_error(error: PratiqueError, scope: HttpScope) -> ErrorAnswer:
+    """The error body of the distribution specification; clients print its message, so what to do stands in it."""
+    message = f"{error.message}: {error.remedy}" if error.remedy else error.message
+    entry: dict[str, Any] = {"code": _code(error), "message": message}
+    if error.detail:
+        entry["detail"] = {
+            key: value if isinstance(value, str | int) else str(value) for key, value in error.detail.items()
+        }
+    headers = retry_header(error, "application/json")
+    if isinstance(error, Unauthenticated):
+        headers["www-authenticate"] = challenge(scope)
+    if isinstance(error, Held):
+        headers["retry-after"] = str(HELD_RETRY)
+    return ErrorAnswer(error.status, headers, msgspec.json.encode({"errors": [entry]}))
+
+
+def challenge(scope: HttpScope) -> str:
+    """Return the Bearer challenge of this request (no blank after a comma: some clients split at blanks)."""
+    host = host_of(scope)
+    parts = [f'realm="{scope["scheme"]}://{host}/oauth2/token"', f'service="{host}"']
+    wanted = _token_scope(scope)
+    if wanted:
+        parts.append(f'scope="{wanted}"')
+    return f"Bearer {','.join(parts)}"
+
+
+def host_of(scope: HttpScope) -> str:
+    """Return the host and port by which the client knows this server."""
+    host = scope["pratique.headers"].get(b"host", b"").decode("latin-1")
+    return host if _HOST.fullmatch(host) else "localhost"
+
+
+def page_link(scope: HttpScope, repository: str, digest: str) -> str:
+    """Return the address of the page that explains a manifest: the console host that belongs to this host."""
+    host = host_of(scope)
+    if host.startswith("registry."):
+        host = "console." + host.removeprefix("registry.")
+    return f"{scope['scheme']}://{host}/r/{repository}/-/{digest}"
+
+
+def query_of(scope: HttpScope) -> dict[str, list[str]]:
+    """Return the query parameters; raises Invalid for more than 50 or for bytes outside ASCII."""
+    raw: bytes = scope["query_string"]
+    if not raw:
+        return {}
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="strict")
+    except ValueError as error:
+        raise Invalid("the query cannot be read", remedy=str(error)) from error
+    found: dict[str, list[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def warning(text: str) -> str:
+    """Return a Warning header that clients print (OCI distribution-spec, "Warnings")."""
+    plain = "".join(character if " " <= character <= "~" else "?" for character in text)
+    return f'299 - "{plain[:200].replace(chr(92), "/").replace(chr(34), chr(39))}"'
+
+
+def _code(error: PratiqueError) -> str:
+    own = getattr(error, "oci", None)
+    if own is not None:
+        return str(own)
+    return next((code for kind, code in _CODES if isinstance(error, kind)), "UNKNOWN")
+
+
+def _token_scope(scope: HttpScope) -> str:
+    try:
+        address = parse_address(scope["raw_path"])
+    except PratiqueError:
+        return ""
+    if address.kind == "catalog":
+        return "registry:catalog:*"
+    if address.name is None:
+        return ""
+    return f"repository:{address.name}:{_ACTIONS.get(scope['method'], 'pull,push')}"
