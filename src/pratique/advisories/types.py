@@ -46,15 +46,15 @@ class PackageLike(Protocol):
     @property
     def source_version(self) -> str: ...  # '' = as `version`
     @property
-    def distro(self) -> str: ...  # 'debian:12', 'alpine:3.19' (from the repositories in use), '' = none
+    def distro(self) -> str: ...  # 'debian:12', 'alpine:3.19'; '' = of no distribution
     @property
-    def maintainer(self) -> str: ...  # as the package says; '' = unknown
+    def repository(self) -> str: ...  # apk: the release that the package manager points at, 'v3.19', 'edge'
     @property
-    def purl(self) -> str: ...
+    def vendor(self) -> str: ...  # maintainer or vendor as the package says; '' = unknown
     @property
     def location(self) -> str: ...
     @property
-    def owned_by(self) -> str: ...  # name of the distribution package that owns the files; '' = none
+    def owned_by(self) -> str: ...  # 'deb/python3-six': the distribution package that ships these files
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -164,8 +164,13 @@ class Match:
 
     @property
     def unrated(self) -> bool:
-        """Nobody has rated this vulnerability."""
-        return self.state is MatchState.AFFECTED and self.severity is Severity.UNKNOWN
+        """Nobody has rated this vulnerability; an update that merely waits is no vulnerability and not meant."""
+        return self.state is MatchState.AFFECTED and self.severity is Severity.UNKNOWN and not self.update_pending
+
+    @property
+    def update_pending(self) -> bool:
+        """The security suite holds a newer version; which vulnerability it mends, if any, is not known here."""
+        return self.status == "update-pending"
 
     @property
     def unrated_with_fix(self) -> bool:

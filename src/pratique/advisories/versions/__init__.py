@@ -1,0 +1,25 @@
+"""Version order as sort keys: one module per scheme, each ordered exactly as its defining tool orders.
+
+A further scheme is one module with `key(text) -> bytes` and one line in `SCHEMES`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from pratique.advisories.versions import apk, dpkg, pep440, semver
+from pratique.advisories.versions.encoding import UnparsableVersionError
+
+__all__ = ["SCHEMES", "UnparsableVersionError", "version_key"]
+
+SCHEMES: Mapping[str, Callable[[str], bytes]] = {
+    "apk": apk.key,
+    "dpkg": dpkg.key,
+    "pep440": pep440.key,
+    "semver": semver.key,
+}
+
+
+@lru_cache(maxsize=65_536)
+def version_key(scheme: str, text: str) -> bytes:
+    """The sort key of `text` in `scheme`: `version_key(s, a) < version_key(s, b)` exactly when a comes before b."""
+    return SCHEMES[scheme](text)
