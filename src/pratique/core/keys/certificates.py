@@ -83,6 +83,12 @@ def covers(authority: x509.Certificate, names: Iterable[str]) -> bool:
     return all(_inside(_general_name(name), permitted) for name in names)
 
 
+def host_name(text: str) -> str | None:
+    """The canonical form of a host name, or None when it is none that a certificate can hold."""
+    lowered = text.lower().rstrip(".") if text.isascii() else ""
+    return lowered if _HOST.fullmatch(lowered) and not lowered.replace(".", "").isdigit() else None
+
+
 def _permitted(authority: x509.Certificate) -> Sequence[x509.GeneralName]:
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
     return constraints.permitted_subtrees or []
@@ -131,10 +137,10 @@ def _general_name(host: str) -> x509.DNSName | x509.IPAddress:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         pass
-    lowered = host.lower() if host.isascii() else ""
-    if not _HOST.fullmatch(lowered):
+    name = host_name(host)
+    if name is None:
         raise Invalid(f"{host[:80]!r} is neither a host name nor an address.")
-    return x509.DNSName(lowered)
+    return x509.DNSName(name)
 
 
 def _public_key_of(request_pem: bytes) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey:
