@@ -15,7 +15,7 @@ from pratique.cli.diagnosis.result import Check, Result, fail, ok, warn
 from pratique.core.settings import Settings
 
 _MIB = 1024 * 1024
-_REQUIRED = [
+_REQUIRED = (
     "alembic",
     "argon2",
     "cryptography",
@@ -36,7 +36,7 @@ _REQUIRED = [
     "typer",
     "webauthn",
     "zstandard",
-]
+)
 _LANDLOCK_CREATE_RULESET = 444
 _LANDLOCK_CREATE_RULESET_VERSION = 1
 _STA_UNSYNC = 0x40
