@@ -70,8 +70,13 @@ class Transaction:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what was done inside if it raises; the transaction goes on (needed to catch IntegrityError)."""
-        with self.connection.begin_nested():
-            yield
+        memory, hooks, topics = dict(self.memory), list(self.hooks), set(self.topics)
+        try:
+            with self.connection.begin_nested():
+                yield
+        except BaseException:
+            self.memory, self.hooks, self.topics = memory, hooks, topics
+            raise
 
     def after_commit(self, hint: Callable[[], None]) -> None:
         """Run `hint` after the commit, on the committing thread: quick, and never required for correctness."""
