@@ -10,8 +10,9 @@ from typing import Any
 
 from pratique.core.errors import Invalid
 from pratique.core.settings.fields import Setting, walk
+from pratique.core.settings.ground import Data
 from pratique.core.settings.parse import Unfit, from_text, from_toml
-from pratique.core.settings.schema import Data, Settings, default_state_directory
+from pratique.core.settings.schema import Settings, default_state_directory
 
 _PREFIX = "PRATIQUE_"
 _LIMIT = 1024 * 1024
