@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -189,13 +190,17 @@ class _Engine(Embedded):
         self.signal_handler_reload()  # type: ignore[no-untyped-call]  # granian's servers have no types
 
     def interrupt(self) -> None:
+        """Stop listening, so that clients turn to another server at once, and end when requests have."""
+        self._listening.close()
+        self._shd = None
         self.signal_handler_interrupt()  # type: ignore[no-untyped-call]  # granian's servers have no types
 
     def _init_shared_socket(self) -> None:
         # A socket without SO_REUSEPORT: a second server on the same port fails instead of sharing it in silence, and
         # the listening queue outlives a swap of certificates.
         holder: Any = SocketHolder
-        self._shd = holder(self._listening.fileno(), False, BACKLOG)
+        # The holder closes its descriptor when it goes, so it gets one of its own.
+        self._shd = holder(os.dup(self._listening.fileno()), False, BACKLOG)
 
 
 def _http2() -> HTTP2Settings:
