@@ -45,14 +45,14 @@ class FileView:
         """Lays one more layer over the view."""
         for directory in report.directories:
             self.links.pop(directory, None)
-        placed = [(self._parent_resolved(record.path), record) for record in report.records]
+        placed = [_landed(record, self._parent_resolved(record.path)) for record in report.records]
         before = self.origins
         self._remove(report)
         self.links.update((link.path, link.target) for link in report.links)
-        for path, record in placed:
-            earlier = before.get(path, {})
-            self.records[path] = record
-            self.origins[path] = {package: earlier.get(package, index) for package in record.packages}
+        for record in placed:
+            earlier = before.get(record.path, {})
+            self.records[record.path] = record
+            self.origins[record.path] = {package: earlier.get(package, index) for package in record.packages}
         self.privileged.update((file.path, file) for file in report.privileged)
 
     def _remove(self, report: LayerReport) -> None:
@@ -97,6 +97,14 @@ class FileView:
     def at(self, path: str) -> RecordFile | None:
         """The record that reading this path would give."""
         return self.records.get(self.resolved(path))
+
+
+def _landed(record: RecordFile, path: str) -> RecordFile:
+    """The record under the path where unpacking puts it."""
+    if path == record.path:
+        return record
+    packages = tuple(msgspec.structs.replace(package, location=path) for package in record.packages)
+    return msgspec.structs.replace(record, path=path, packages=packages)
 
 
 def _hidden(path: str, gone: frozenset[str], emptied: frozenset[str]) -> bool:

@@ -60,10 +60,10 @@ def check_global(records: dict[bytes, bytes]) -> None:
 
 
 def long_name(payload: bytes) -> bytes:
-    """The name in a GNU long-name entry: up to its NUL, behind which only NUL may follow."""
-    name, _, rest = payload.partition(b"\0")
-    if not name or rest.strip(b"\0"):
-        raise Ambiguous("a GNU long name is empty or goes on behind its NUL")
+    """The name in a GNU long-name entry: up to its NUL, which must be there and be the end of it."""
+    name, end, rest = payload.partition(b"\0")
+    if not name or not end or rest.strip(b"\0"):
+        raise Ambiguous("a GNU long name is empty, or does not end at its NUL")
     return name
 
 

@@ -11,6 +11,7 @@ the walk:
 - a PAX key given twice with two values, an empty or NUL-holding PAX path, a global header that renames or resizes;
 - two extended headers of one kind before one entry, or a PAX path and a GNU long name together;
 - a directory, symbolic link or device with contents; a regular file whose name ends in a slash;
+- a GNU sparse file under another magic than GNU's;
 - entry types that readers skip, refuse or unpack as they please (Solaris `X`, GNU `D`, `M`, `N`, `V`, unknown ones);
 - a lone block of zeros followed by another header, and anything but zeros behind the end of the archive.
 
@@ -31,6 +32,8 @@ from pratique.inventory.types import Limits
 BLOCK: Final = 512
 _ZEROS: Final = bytes(BLOCK)
 _OCTAL: Final = re.compile(rb" *([0-7]*)[ \0]*\Z")
+_USUAL_DEVICE: Final = re.compile(rb"(?:[0-7]{7}\0|\0{8}){2}")
+_USUAL_NUMBERS: Final = re.compile(rb"(?:[0-7]{7}\0){3}(?:[0-7]{11}\0){2}")
 _PAX_FROM: Final = 8 << 30
 _ALL_SEVENS: Final = 0o77777777777
 
@@ -129,16 +132,19 @@ class TarWalk:
         self._pax: dict[bytes, bytes] | None = None
         self._long_name = b""
         self._long_link = b""
+        self._dangling = False
         self.entries = 0
 
     def __iter__(self) -> Iterator[Entry]:
         while (header := self._next_header()) is not None:
             kind = header[156:157]
             if kind in _KINDS:
+                self._dangling = False
                 yield self._member(header, kind)
             else:
+                self._dangling = True
                 self._extend(header, kind)
-        if self._pax is not None or self._long_name or self._long_link:
+        if self._dangling:
             raise Damaged("the archive ends behind an extended header")
 
     def content(self, size: int) -> bytes:
@@ -165,7 +171,9 @@ class TarWalk:
             if header:
                 raise Damaged("the archive ends in the middle of a header")
             return None
-        self._check_sum(header)
+        _check_sum(header)
+        if not (_USUAL_NUMBERS.match(header, 100) and _USUAL_DEVICE.match(header, 329)):
+            _check_numbers(header)
         self.entries += 1
         if self.entries > self._limits.entries:
             raise LimitReached(f"the layer has more than {self._limits.entries} entries", "limit-entries")
@@ -177,18 +185,6 @@ class TarWalk:
             raise Ambiguous("a lone block of zeros stands before another header")
         if not self._window.only_zeros_follow():
             raise Ambiguous("there is data behind the end of the archive", "data-after-end")
-
-    def _check_sum(self, header: bytes) -> None:
-        field = header[148:156]
-        octal = _OCTAL.match(field)
-        # adler32's lower half is the plain sum modulo 65,521 plus one; half a header cannot reach the modulus
-        total = (zlib.adler32(header[:256]) & 0xFFFF) + (zlib.adler32(header[256:]) & 0xFFFF) - 2
-        unsigned = total - sum(field) + 8 * 32
-        if octal is None or not octal[1]:
-            raise Damaged("a block where a header should be has no checksum")
-        stated = int(octal[1], 8)
-        if stated != unsigned and stated != unsigned - 256 * _high_bytes(header):
-            raise Damaged("a header's checksum is wrong")
 
     def _member(self, header: bytes, kind: bytes) -> Entry:
         records, long_name, long_link = self._pax, self._long_name, self._long_link
@@ -222,7 +218,13 @@ class TarWalk:
         self._unread = size + (-size % BLOCK)
 
     def _skip_sparse_maps(self, header: bytes) -> None:
-        more = header[482] if header[156:157] == SPARSE else 0
+        if header[156:157] != SPARSE:
+            return  # a PAX one: its map is among the records, or at the head of the content
+        if header[257:263] != b"ustar ":
+            raise Ambiguous("a GNU sparse file stands under another magic")
+        for at in (*range(386, 482, 12), 483):
+            number(header[at : at + 12])
+        more = header[482]
         while more:
             block = self._window.take(BLOCK)
             if len(block) < BLOCK:
@@ -262,6 +264,27 @@ class TarWalk:
             return
         if (self._long_name and b"path" in self._pax) or (self._long_link and b"linkpath" in self._pax):
             raise Ambiguous("an entry has a PAX name and a GNU long name")
+
+
+def _check_sum(header: bytes) -> None:
+    field = header[148:156]
+    octal = _OCTAL.match(field)
+    # adler32's lower half is the plain sum modulo 65,521 plus one; half a header cannot reach the modulus
+    total = (zlib.adler32(header[:256]) & 0xFFFF) + (zlib.adler32(header[256:]) & 0xFFFF) - 2
+    unsigned = total - sum(field) + 8 * 32
+    if octal is None or not octal[1]:
+        raise Damaged("a block where a header should be has no checksum")
+    stated = int(octal[1], 8)
+    if stated != unsigned and stated != unsigned - 256 * _high_bytes(header):
+        raise Damaged("a header's checksum is wrong")
+
+
+def _check_numbers(header: bytes) -> None:
+    """Refuses numbers that some readers fail on, in fields that matter to none of ours."""
+    for start, end in ((100, 108), (108, 116), (116, 124), (329, 337), (337, 345)):
+        number(header[start:end])
+    if header[136] != 0xFF:  # a time before 1970
+        number(header[136:148])
 
 
 def _high_bytes(header: bytes) -> int:
