@@ -1,6 +1,7 @@
 """What the store of findings guarantees, on every engine."""
 
 from dataclasses import replace
+from typing import Never
 
 import pytest
 
@@ -49,7 +50,7 @@ def exemption(clock: FakeClock, **more) -> Exemption:
     return Exemption(**(values | more))
 
 
-def test_what_was_recorded_reads_back_equal(database: Database):
+def test_what_was_recorded_reads_back_equal(database: Database) -> None:
     original = finding(likelihood=0.25, exploited=True, state="not-assessed")
     record(database, original)
     stored = database.read(lambda tx: STORE.get(tx, original.key))
@@ -61,7 +62,7 @@ def test_what_was_recorded_reads_back_equal(database: Database):
     )  # fmt: skip
 
 
-def test_recording_the_same_again_writes_nothing(database: Database):
+def test_recording_the_same_again_writes_nothing(database: Database) -> None:
     first = record(database, finding(), finding("vg-2"))
     epoch = Epochs(database).current("findings")
     second = record(database, finding("vg-2"), finding())
@@ -71,7 +72,7 @@ def test_recording_the_same_again_writes_nothing(database: Database):
     assert Epochs(database).current("findings") == epoch
 
 
-def test_a_finding_is_resolved_when_its_last_occurrence_goes(database: Database):
+def test_a_finding_is_resolved_when_its_last_occurrence_goes(database: Database) -> None:
     record(database, finding(), subject="sha256:aa")
     record(database, finding(), subject="sha256:bb")
     assert record(database, subject="sha256:aa").resolved == ()
@@ -81,7 +82,7 @@ def test_a_finding_is_resolved_when_its_last_occurrence_goes(database: Database)
     assert keys(database, FindingFilter(resolved=True)) == {finding().key}
 
 
-def test_a_rebuild_keeps_first_seen_owner_due_date_and_exemption(database: Database, clock: FakeClock):
+def test_a_rebuild_keeps_first_seen_owner_due_date_and_exemption(database: Database, clock: FakeClock) -> None:
     record(database, finding())
     key, first = finding().key, clock.now()
     database.write(lambda tx: STORE.assign(tx, key, owner="team-a", due_at=first + 7 * DAY))
@@ -97,7 +98,7 @@ def test_a_rebuild_keeps_first_seen_owner_due_date_and_exemption(database: Datab
     assert (stored.exemption_id, stored.resolved_at) == (granted.id, None)
 
 
-def test_a_changed_rating_reaches_the_finding(database: Database):
+def test_a_changed_rating_reaches_the_finding(database: Database) -> None:
     record(database, finding())
     change = record(database, replace(finding(), severity=Severity.CRITICAL, exploited=True))
     stored = database.read(lambda tx: STORE.get(tx, finding().key))
@@ -106,7 +107,7 @@ def test_a_changed_rating_reaches_the_finding(database: Database):
     assert (stored.finding.severity, stored.finding.exploited) == (Severity.CRITICAL, True)
 
 
-def test_a_patch_touches_only_its_rules(database: Database):
+def test_a_patch_touches_only_its_rules(database: Database) -> None:
     record(database, finding("vg-1"), finding("vg-2"), finding("vg-3"))
     moved = [shown(replace(finding("vg-2"), fix="9"))]
 
@@ -126,7 +127,7 @@ def test_a_patch_touches_only_its_rules(database: Database):
     assert record(database, finding("vg-1")).resolved == (finding("vg-2").key,)
 
 
-def test_a_patch_of_many_subjects(database: Database):
+def test_a_patch_of_many_subjects(database: Database) -> None:
     items = [("registry/a", f"sha256:{n}", [shown(finding(lineage="registry/a"), f"sha256:{n}")]) for n in range(50)]
     database.write(lambda tx: STORE.replace_many(tx, domain="scan", items=items))
     gone = [("registry/a", f"sha256:{n}", []) for n in range(50)]
@@ -134,7 +135,7 @@ def test_a_patch_of_many_subjects(database: Database):
     assert change.resolved == (finding(lineage="registry/a").key,)
 
 
-def test_two_versions_of_a_package_are_two_occurrences_of_one_finding(database: Database):
+def test_two_versions_of_a_package_are_two_occurrences_of_one_finding(database: Database) -> None:
     both = [shown(finding(), version="1"), shown(finding(), version="2")]
     database.write(
         lambda tx: STORE.replace(tx, domain="scan", lineage="registry/team/app", subject="sha256:aa", occurrences=both)
@@ -144,7 +145,7 @@ def test_two_versions_of_a_package_are_two_occurrences_of_one_finding(database: 
     assert len(keys(database)) == 1
 
 
-def test_domains_do_not_disturb_each_other(database: Database):
+def test_domains_do_not_disturb_each_other(database: Database) -> None:
     record(database, finding())
     secret = finding("secret-1", location="/etc/key", domain="secrets")
     database.write(
@@ -157,8 +158,8 @@ def test_domains_do_not_disturb_each_other(database: Database):
     assert keys(database) == {finding().key}
 
 
-def test_nothing_is_left_of_a_replacement_that_fails(database: Database):
-    def body(tx):
+def test_nothing_is_left_of_a_replacement_that_fails(database: Database) -> None:
+    def body(tx) -> Never:
         STORE.replace(tx, domain="scan", lineage="l", subject="s", occurrences=[shown(finding(lineage="l"))])
         raise Invalid("no")
 
@@ -182,7 +183,7 @@ def test_nothing_is_left_of_a_replacement_that_fails(database: Database):
     ],
 )
 @pytest.mark.parametrize("before", [True, False])
-def test_exemptions_cover_what_their_selectors_say(database, clock, selectors, covered, before):
+def test_exemptions_cover_what_their_selectors_say(database, clock, selectors, covered, before) -> None:
     granted = exemption(clock, **selectors)
     steps = [lambda: database.write(lambda tx: STORE.add_exemption(tx, granted)),
              lambda: record(database, finding("vg-1"), finding("vg-2"))]  # fmt: skip
@@ -196,7 +197,7 @@ def test_exemptions_cover_what_their_selectors_say(database, clock, selectors, c
     assert {one.key for one in both if any(held.covers(one) for held in in_force)} == expected
 
 
-def test_an_exemption_ends_by_time_and_by_revocation(database: Database, clock: FakeClock):
+def test_an_exemption_ends_by_time_and_by_revocation(database: Database, clock: FakeClock) -> None:
     record(database, finding())
     short, long = exemption(clock), exemption(clock, expires_at=clock.now() + 3 * DAY)
     for granted in (short, long):
@@ -212,14 +213,14 @@ def test_an_exemption_ends_by_time_and_by_revocation(database: Database, clock: 
 
 
 @pytest.mark.parametrize("fault", [{"reason": " "}, {"approver": ""}, {"expires_at": 5}, {"rule": ""}])
-def test_an_exemption_without_what_it_needs_is_refused(database: Database, clock: FakeClock, fault):
+def test_an_exemption_without_what_it_needs_is_refused(database: Database, clock: FakeClock, fault) -> None:
     with pytest.raises(Invalid):
         database.write(lambda tx: STORE.add_exemption(tx, exemption(clock, **fault)))
     with pytest.raises(NotFound):
         database.write(lambda tx: STORE.revoke_exemption(tx, "none"))
 
 
-def test_filters_find_what_they_name(database: Database):
+def test_filters_find_what_they_name(database: Database) -> None:
     a = finding("vg-a", exploited=True, severity=Severity.CRITICAL, likelihood=0.5)
     b = finding("vg-b", location="pkg:pypi/django", fix="", action="upgrade|pypi|django", title="Django 100% odd_name")
     other = finding("vg-c", lineage="registry/team2/x", severity=Severity.LOW)
@@ -255,7 +256,7 @@ def test_filters_find_what_they_name(database: Database):
 
 
 @pytest.mark.parametrize("sort", ["risk", "newest", "oldest", "lineage"])
-def test_pages_hold_every_finding_once_and_in_order(database: Database, clock: FakeClock, sort):
+def test_pages_hold_every_finding_once_and_in_order(database: Database, clock: FakeClock, sort) -> None:
     for batch in range(3):
         clock.advance(1)
         found = [
@@ -283,7 +284,7 @@ def test_pages_hold_every_finding_once_and_in_order(database: Database, clock: F
         assert ranks == sorted(ranks, reverse=True)
 
 
-def test_a_cursor_of_another_listing_is_refused(database: Database):
+def test_a_cursor_of_another_listing_is_refused(database: Database) -> None:
     record(database, finding("vg-1"), finding("vg-2"))
     cursor = database.read(lambda tx: STORE.search(tx, OPEN, CURSORS, sort="risk", limit=1)).next
     for bad in (cursor, "x", "", "AAAA" * 40, Cursors(b"other").encode("findings/newest", [1, 1])):
@@ -295,7 +296,7 @@ def test_a_cursor_of_another_listing_is_refused(database: Database):
             database.read(lambda tx, limit=limit: STORE.search(tx, OPEN, CURSORS, limit=limit))
 
 
-def test_groups_by_action_count_what_one_action_settles(database: Database):
+def test_groups_by_action_count_what_one_action_settles(database: Database) -> None:
     record(database, finding("vg-1", severity=Severity.CRITICAL), finding("vg-2", likelihood=0.9, fix=""))
     record(database, finding("vg-1", severity=Severity.CRITICAL), subject="sha256:bb")
     django = finding("vg-3", exploited=True, severity=Severity.LOW, action="upgrade|pypi|django")
@@ -310,7 +311,7 @@ def test_groups_by_action_count_what_one_action_settles(database: Database):
     assert [one.action for one in rest] == ["os-update|debian:12|openssl"]
 
 
-def test_ten_thousand_occurrences_in_one_transaction(database: Database):
+def test_ten_thousand_occurrences_in_one_transaction(database: Database) -> None:
     many = [finding(f"vg-{n}", location=f"pkg:deb/debian/p{n % 300}") for n in range(10_000)]
     assert len(record(database, *many).appeared) == 10_000
     assert not record(database, *many).changed
