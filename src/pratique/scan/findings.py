@@ -84,20 +84,25 @@ def _records(tx: Transaction, ids: Collection[int]) -> dict[int, Package]:
     return found
 
 
-def _affected(place: Place, hits: Sequence[_Hit], attribution: Mapping[str, Any]) -> Iterator[Occurrence]:
+def _affected(place: Place, hits: Sequence[_Hit], attribution: str) -> Iterator[Occurrence]:
     """One occurrence per alias group, location and version; copies in several places share it."""
+    if not hits:
+        return
+    # Of hundreds of packages a change concerns one or two: the others are skipped, not decoded.
+    spots = msgspec.json.decode(attribution, type=dict[str, msgspec.Raw])
     grouped: dict[tuple[str, str, str], list[_Hit]] = {}
     for hit in hits:
         grouped.setdefault((hit.group, hit.package.purl_base, hit.package.version), []).append(hit)
     for (_, location, _), copies in sorted(grouped.items()):
-        yield _occurrence(place, location, copies, attribution)
+        yield _occurrence(place, location, copies, spots)
 
 
-def _occurrence(place: Place, location: str, copies: Sequence[_Hit], attribution: Mapping[str, Any]) -> Occurrence:
+def _occurrence(place: Place, location: str, copies: Sequence[_Hit], spots: Mapping[str, msgspec.Raw]) -> Occurrence:
     first = copies[0]
     record, package = first.record, first.package
     fix = next((str(hit.record["fix"]) for hit in copies if hit.record["fix"]), "")
-    where = [spot for hit in copies for spot in attribution.get(str(hit.package_id), ())]
+    found = [spots[str(hit.package_id)] for hit in copies if str(hit.package_id) in spots]
+    where = [spot for raw in found for spot in msgspec.json.decode(raw)]
     finding = Finding(
         domain=DOMAIN,
         rule=first.group,

@@ -251,7 +251,7 @@ def _store_image(
         "indexer": INDEXER_VERSION,
         "problem": problem,
         "remedy": remedy,
-        "attribution": dict(attribution or {}),
+        "attribution": msgspec.json.encode(dict(attribution or {})).decode(),
         "facts": dict(facts or {}),
         "assessed_at": tx.now,
     }

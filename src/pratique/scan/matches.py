@@ -27,6 +27,8 @@ from pratique.scan.errors import AdvisoriesMoved
 from pratique.scan.packages import chunks
 from pratique.scan.tables import advisory_state, matches, packages
 
+_WEIGHTY = frozenset({Severity.CRITICAL.value, Severity.UNKNOWN.value})
+
 CURRENT = "current"
 """The revision that new answers stand on."""
 
@@ -91,11 +93,12 @@ def judge(store: Advisories, items: Sequence[tuple[str, Package]]) -> Judged:
     return Judged(report.revision, judgements, {key: store.keys_of(package) for key, package in items})
 
 
-def notable(match: Match) -> bool:
+def is_notable(record: Mapping[str, Any]) -> bool:
     """True when a policy may act on this match."""
-    return match.exploited or (
-        bool(match.fixed_version) and match.severity in (Severity.CRITICAL, Severity.UNKNOWN) and not match.hidden
-    )
+    if record["exploited"]:
+        return True
+    hidden = record["status"] == "unimportant"
+    return bool(record["fix"]) and record["severity"] in _WEIGHTY and not hidden
 
 
 def is_starter(store: Advisories) -> bool:
@@ -187,8 +190,8 @@ def _rows(package_id: int, items: Iterable[Match]) -> list[dict[str, Any]]:
             "severity": item.severity.value,
             "exploited": item.exploited,
             "fixable": bool(item.fixed_version),
-            "notable": notable(item),
-            "record": match_record(item),
+            "notable": is_notable(record := match_record(item)),
+            "record": record,
         }
         for item in items
     }

@@ -17,6 +17,7 @@ from pratique.scan.matches import (
     JUDGED,
     Advisories,
     Judgement,
+    is_notable,
     is_starter,
     judge,
     match_record,
@@ -35,7 +36,7 @@ MANY_RULES = 100
 """Alias groups in one change above which all findings of an image are written anew."""
 _PACKAGES = 200
 _SETS = 200
-_PLACES = 25
+_PLACES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +170,6 @@ def _rules_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before
     return found
 
 
-_GATE_FIELDS = ("exploited", "fix", "severity", "status")
-
-
 def _gates_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before: _Before) -> bool:
     """True when something that a policy asks about differs; a new score or date does not."""
     for key, item in moved.items():
@@ -182,7 +180,9 @@ def _gates_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before
 
 
 def _gate_view(record: Mapping[str, object] | None) -> tuple[object, ...] | None:
-    return None if record is None else tuple(record[field] for field in _GATE_FIELDS)
+    if record is None or not is_notable(record):
+        return None
+    return record["exploited"], record["fix"], record["severity"]
 
 
 def _note(

@@ -18,6 +18,7 @@ layers = sa.Table(
         nullable=True,
         comment="diff_id of its report, 'unread:DIGEST' if there is no diff_id; null: not read yet",
     ),
+    sa.Column("size", sa.BigInteger, nullable=False, comment="bytes as pushed"),
     sa.Column("attempts", sa.Integer, nullable=False, default=0, comment="readings that were begun"),
     sa.Column("read_at", Micros, nullable=False),
 )
@@ -85,7 +86,7 @@ images = sa.Table(
     sa.Column("indexer", sa.Integer, nullable=False),
     sa.Column("problem", sa.Text, nullable=False, default=""),
     sa.Column("remedy", sa.Text, nullable=False, default=""),
-    sa.Column("attribution", JsonText, nullable=False, comment="package id -> [[layer index, diff_id, path], …]"),
+    sa.Column("attribution", sa.Text, nullable=False, comment="JSON: package id -> [[layer index, diff_id, path], …]"),
     sa.Column("facts", JsonText, nullable=False, comment="configuration, platform, what was not assessed"),
     sa.Column("assessed_at", Micros, nullable=False),
     sa.Index("ix_scan_images_set", "set_id"),
