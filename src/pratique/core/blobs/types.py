@@ -29,7 +29,7 @@ class SegmentMissing(Corrupt):
 
 
 class SegmentWriter(Protocol):
-    """Writes one immutable segment: it exists once `commit` has returned, and not before. Blocks; one thread uses it."""
+    """Writes one immutable segment: it exists once `commit` has returned, and not before. One thread uses it."""
 
     @property
     def key(self) -> str:
@@ -62,7 +62,7 @@ class BlobStore(Protocol):
         """Yield the bytes of a segment in chunks of about 1 MiB; raises SegmentMissing when they are not all there."""
 
     def path(self, key: str) -> Path | None:
-        """Return the file of a segment where the engine has files (for sendfile), else None; does no input or output."""
+        """Return the file of a segment where the engine has files (for sendfile), else None; looks at no disk."""
 
     def size(self, key: str) -> int:
         """Return the length in bytes; raises SegmentMissing."""

@@ -15,7 +15,7 @@ CHECK_SECONDS = 5.0
 
 
 def health_plane(checks: Mapping[str, Check]) -> Plane:
-    """Serve /healthz (the process answers) and /readyz (every named check passes, or 503 that names those that fail)."""
+    """Serve /healthz (the process answers) and /readyz (every check passes, or 503 naming those that fail)."""
 
     async def app(scope: HttpScope, receive: Receive, send: Send) -> None:
         del receive
