@@ -1,5 +1,6 @@
 """Identity in one place: what other parts of the product hold on to."""
 
+from pratique.core.audit import Audit
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.database import Cursors, Database, Epochs
 from pratique.core.keys.types import KeyClient
@@ -9,7 +10,7 @@ from pratique.core.settings.schema import Identity as IdentitySettings
 from pratique.identity.assignments import AssignmentService
 from pratique.identity.authentication import BearerAuthenticator, ConsoleAuthenticator, ManagementAuthenticator
 from pratique.identity.authorizer import RightsAuthorizer
-from pratique.identity.ground import Audit, Ground
+from pratique.identity.ground import Ground
 from pratique.identity.links import Links
 from pratique.identity.passkeys import Passkeys
 from pratique.identity.passwords import Passwords

@@ -1,0 +1,14 @@
+"""The management API of identity, as one router below `/api/v1`."""
+
+from fastapi import APIRouter
+
+from pratique.identity.api import access, principals, sessions
+from pratique.identity.service import IdentityService
+
+
+def router(service: IdentityService) -> APIRouter:
+    """Routes of principals, secrets, roles, assignments, explanations, sessions and sign-in links."""
+    routes = APIRouter()
+    for part in (principals, access, sessions):
+        routes.include_router(part.router(service))
+    return routes

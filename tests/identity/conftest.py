@@ -1,0 +1,106 @@
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from pratique.core.audit import Audit
+from pratique.core.clock import FakeClock
+from pratique.core.database import Cursors, Database, Epochs, Transaction, create_schema, open_database
+from pratique.core.keys.client import Keys, local_keys
+from pratique.core.keys.types import Role as KeyRole
+from pratique.core.permissions import OPERATOR, Permission, Scope
+from pratique.core.settings import Settings
+from pratique.identity import roles
+from pratique.identity.passwords import Passwords
+from pratique.identity.service import IdentityService
+from pratique.identity.token_requests import TokenRequest
+from pratique.identity.token_service import IssuedTokens
+from pratique.identity.types import Assignment, NewSecret, Principal, PrincipalKind, PrincipalName
+
+T = TypeVar("T")
+
+
+@dataclass
+class World:
+    """Identity with real parts, and the few sentences that tests say again and again."""
+
+    identity: IdentityService
+    database: Database
+    keys: Keys
+    clock: FakeClock
+
+    def write(self, body: Callable[[Transaction], T]) -> T:
+        return self.database.write(body)
+
+    def read(self, body: Callable[[Transaction], T]) -> T:
+        return self.database.read(body)
+
+    def run(self, awaited: Awaitable[T]) -> T:
+        async def wait() -> T:
+            return await awaited
+
+        return asyncio.run(wait())
+
+    def create(self, name: str = "builder", kind: PrincipalKind = "service") -> Principal:
+        return self.write(lambda tx: self.identity.principals.create(tx, OPERATOR, PrincipalName.parse(name), kind))
+
+    def secret(self, principal: Principal, **more: Any) -> NewSecret:
+        return self.write(lambda tx: self.identity.principals.add_secret(tx, OPERATOR, principal, **more))
+
+    def assign(self, principal: Principal, role: str, scope: str, **more: Any) -> Assignment:
+        return self.write(
+            lambda tx: self.identity.assignments.create(
+                tx, OPERATOR, principal, roles.find(role), Scope.parse(scope), **more
+            )
+        )
+
+    def ask(self, name: str, secret: str, *scopes: str, address: str = "192.0.2.1", **more: Any) -> IssuedTokens:
+        request = TokenRequest("secret", name, secret, scopes, **more)
+        return self.run(self.identity.token_service.issue(request, address))
+
+    def may(self, principal: Principal, permission: Permission, scope: str) -> bool:
+        return self.identity.authorizer.explain(principal.id, permission, Scope.parse(scope)).allowed
+
+
+def make_world(database: Database, keys: Keys, clock: FakeClock, **settings: Any) -> World:
+    audit = Audit(database)
+    identity = IdentityService(
+        database,
+        keys,
+        replace(Settings().identity, **settings),
+        epochs=Epochs(database),
+        audit=audit,
+        cursors=Cursors(b"cursor" * 6),
+        clock=clock,
+        passwords=Passwords(memory_kib=64, passes=1),
+    )
+    return World(identity, database, keys, clock)
+
+
+@pytest.fixture
+def keys(state_dir: Path, clock: FakeClock) -> Iterator[Keys]:
+    client = local_keys(state_dir / "keys", KeyRole.API, clock=clock)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def world(sqlite_database: Database, keys: Keys, clock: FakeClock) -> Iterator[World]:
+    """Identity on SQLite."""
+    made = make_world(sqlite_database, keys, clock)
+    yield made
+    made.identity.close()
+
+
+@pytest.fixture
+def both(database: Database, keys: Keys, clock: FakeClock) -> Iterator[World]:
+    """Identity on each engine."""
+    made = make_world(database, keys, clock)
+    yield made
+    made.identity.close()
+
+
+__all__ = ["create_schema", "open_database"]
