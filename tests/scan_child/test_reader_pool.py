@@ -74,7 +74,7 @@ def test_a_confined_process_reaches_neither_files_nor_network(tmp_path: Path) ->
         "    except OSError: return 'refused'\n"
         "    return 'done'\n"
         "print(held['landlock'], tried(lambda: open('/etc/passwd')), held['network-namespace'],\n"
-        "      tried(lambda: socket.create_connection(('127.0.0.1', int(sys.argv[1])), 1)),\n"
+        "      tried(lambda: socket.socket().connect(('127.0.0.1', int(sys.argv[1])))),\n"
         "      tried(lambda: open(sys.argv[2], 'w').write('x')), sep='|')\n"
     )
     import socket
