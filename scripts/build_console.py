@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "console"
 TARGET = ROOT / "src" / "pratique" / "console" / "static"
 STYLES = ("tokens", "base", "layout", "parts", "pages")
-MODULES = ("copy", "keyboard", "live", "passkey", "theme", "pratique")
+MODULES = ("copy", "keyboard", "link", "live", "passkey", "theme", "pratique")
 """Leaves first: a module is named by its content, in which the names of those that it imports already stand."""
 LIBRARY_MODULES = ("policy", "swap", "chart")
 """Modules that import a library: left out, and not asked for by any page, where the libraries are."""

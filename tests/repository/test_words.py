@@ -44,10 +44,10 @@ def registry_hosts() -> Iterator[str]:
 
 
 def pip_addresses() -> Iterator[str]:
-    program = (
-        "from pip._internal.models.index import PyPI as p; print('https://' + p.netloc, 'https://' + p.file_storage_domain)"
-    )
-    yield from subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    program = "from pip._internal.models.index import PyPI as p; print('https://' + p.netloc, 'https://' + p.file_storage_domain)"
+    yield from subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True)
     yield from re.findall(r"https?://[^\s'\"]+", listed.stdout)
 
