@@ -1,15 +1,15 @@
 """What the store of findings guarantees, on every engine."""
 
 from dataclasses import replace
-from typing import Never
+from typing import Any
 
 import pytest
 
 from pratique.core.clock import DAY, FakeClock
-from pratique.core.database import Cursors, Database, Epochs
+from pratique.core.database import Cursors, Database, Epochs, Transaction
 from pratique.core.errors import Invalid, NotFound
 from pratique.core.findings.store import FindingStore
-from pratique.core.findings.types import Exemption, Finding, FindingFilter, Occurrence, Severity
+from pratique.core.findings.types import Exemption, Finding, FindingChange, FindingFilter, Occurrence, Severity, Sort
 from pratique.core.ids import new_id
 
 STORE = FindingStore()
@@ -18,7 +18,7 @@ OPEN = FindingFilter()
 
 
 def finding(
-    rule: str = "vg-1", lineage: str = "registry/team/app", location: str = "pkg:deb/debian/openssl", **more
+    rule: str = "vg-1", lineage: str = "registry/team/app", location: str = "pkg:deb/debian/openssl", **more: Any
 ) -> Finding:
     values = {
         "domain": "scan", "title": f"{rule} in {location}", "severity": Severity.HIGH, "severity_source": "debian",
@@ -27,11 +27,13 @@ def finding(
     return Finding(rule=rule, lineage=lineage, location=location, **(values | more))
 
 
-def shown(found: Finding, subject: str = "sha256:aa", version: str = "3.0.0", **evidence) -> Occurrence:
+def shown(found: Finding, subject: str = "sha256:aa", version: str = "3.0.0", **evidence: Any) -> Occurrence:
     return Occurrence(found, subject, version, evidence or {"record": "DSA-1"}, "Update openssl.")
 
 
-def record(database: Database, *found: Finding, subject: str = "sha256:aa", lineage: str = "registry/team/app"):
+def record(
+    database: Database, *found: Finding, subject: str = "sha256:aa", lineage: str = "registry/team/app"
+) -> FindingChange:
     occurrences = [shown(one, subject) for one in found]
     return database.write(
         lambda tx: STORE.replace(tx, domain="scan", lineage=lineage, subject=subject, occurrences=occurrences)
@@ -42,7 +44,7 @@ def keys(database: Database, chosen: FindingFilter = OPEN) -> set[str]:
     return {one.key for one in database.read(lambda tx: STORE.search(tx, chosen, CURSORS, limit=500)).items}
 
 
-def exemption(clock: FakeClock, **more) -> Exemption:
+def exemption(clock: FakeClock, **more: Any) -> Exemption:
     values = {
         "id": new_id(), "rule": "vg-1", "lineage": "", "location": "", "reason": "not reachable", "approver": "eve",
         "created_by": "adam", "created_at": clock.now(), "expires_at": clock.now() + DAY,
@@ -111,7 +113,7 @@ def test_a_patch_touches_only_its_rules(database: Database) -> None:
     record(database, finding("vg-1"), finding("vg-2"), finding("vg-3"))
     moved = [shown(replace(finding("vg-2"), fix="9"))]
 
-    def patch(tx):
+    def patch(tx: Transaction) -> FindingChange:
         return STORE.patch(
             tx,
             domain="scan",
@@ -159,7 +161,7 @@ def test_domains_do_not_disturb_each_other(database: Database) -> None:
 
 
 def test_nothing_is_left_of_a_replacement_that_fails(database: Database) -> None:
-    def body(tx) -> Never:
+    def body(tx: Transaction) -> None:
         STORE.replace(tx, domain="scan", lineage="l", subject="s", occurrences=[shown(finding(lineage="l"))])
         raise Invalid("no")
 
@@ -183,7 +185,9 @@ def test_nothing_is_left_of_a_replacement_that_fails(database: Database) -> None
     ],
 )
 @pytest.mark.parametrize("before", [True, False])
-def test_exemptions_cover_what_their_selectors_say(database, clock, selectors, covered, before) -> None:
+def test_exemptions_cover_what_their_selectors_say(
+    database: Database, clock: FakeClock, selectors: dict[str, str], covered: set[str], before: bool
+) -> None:
     granted = exemption(clock, **selectors)
     steps = [lambda: database.write(lambda tx: STORE.add_exemption(tx, granted)),
              lambda: record(database, finding("vg-1"), finding("vg-2"))]  # fmt: skip
@@ -213,7 +217,9 @@ def test_an_exemption_ends_by_time_and_by_revocation(database: Database, clock: 
 
 
 @pytest.mark.parametrize("fault", [{"reason": " "}, {"approver": ""}, {"expires_at": 5}, {"rule": ""}])
-def test_an_exemption_without_what_it_needs_is_refused(database: Database, clock: FakeClock, fault) -> None:
+def test_an_exemption_without_what_it_needs_is_refused(
+    database: Database, clock: FakeClock, fault: dict[str, Any]
+) -> None:
     with pytest.raises(Invalid):
         database.write(lambda tx: STORE.add_exemption(tx, exemption(clock, **fault)))
     with pytest.raises(NotFound):
@@ -256,7 +262,7 @@ def test_filters_find_what_they_name(database: Database) -> None:
 
 
 @pytest.mark.parametrize("sort", ["risk", "newest", "oldest", "lineage"])
-def test_pages_hold_every_finding_once_and_in_order(database: Database, clock: FakeClock, sort) -> None:
+def test_pages_hold_every_finding_once_and_in_order(database: Database, clock: FakeClock, sort: Sort) -> None:
     for batch in range(3):
         clock.advance(1)
         found = [

@@ -306,6 +306,9 @@ class SqliteDatabase(Database):
         """Undo the group, tell every caller, and begin a new line of transactions: the outcome is not certain."""
         _LOG.warning("a commit failed: %s", error)
         self._write_connection.rollback()
+        driver = self._write_connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection) and driver.in_transaction:  # SQLAlchemy took it for ended
+            driver.rollback()
         self._writer = Writer()
         if not group and first.future.set_running_or_notify_cancel():
             group.append(first)
