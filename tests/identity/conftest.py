@@ -8,8 +8,10 @@ import pytest
 
 from pratique.core.audit import Audit
 from pratique.core.clock import FakeClock
-from pratique.core.database import Cursors, Database, Epochs, Transaction, create_schema, open_database
-from pratique.core.keys.client import Keys, local_keys
+from pratique.core.database import Cursors, Database, Epochs, Transaction
+from pratique.core.keys.client import Keys
+from pratique.core.keys.operations import Operations
+from pratique.core.keys.ring import SealedFile
 from pratique.core.keys.types import Role as KeyRole
 from pratique.core.permissions import OPERATOR, Permission, Scope
 from pratique.core.settings import Settings
@@ -81,10 +83,22 @@ def make_world(database: Database, keys: Keys, clock: FakeClock, **settings: Any
 
 
 @pytest.fixture
-def keys(state_dir: Path, clock: FakeClock) -> Iterator[Keys]:
-    client = local_keys(state_dir / "keys", KeyRole.API, clock=clock)
-    yield client
-    client.close()
+def operations(state_dir: Path, clock: FakeClock) -> Iterator[Operations]:
+    file = SealedFile(state_dir / "keys")
+    yield Operations(file, clock)
+    file.close()
+
+
+@pytest.fixture
+def keys(operations: Operations) -> Keys:
+    """What the API may do with the keys."""
+    return Keys(lambda request: operations.perform(KeyRole.API, request))
+
+
+@pytest.fixture
+def admin_keys(operations: Operations) -> Keys:
+    """The same ring, as the admin socket opens it."""
+    return Keys(lambda request: operations.perform(KeyRole.ADMIN, request))
 
 
 @pytest.fixture
@@ -101,6 +115,3 @@ def both(database: Database, keys: Keys, clock: FakeClock) -> Iterator[World]:
     made = make_world(database, keys, clock)
     yield made
     made.identity.close()
-
-
-__all__ = ["create_schema", "open_database"]

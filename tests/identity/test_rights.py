@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.identity.conftest import World, make_world
 
 from pratique.core.clock import FakeClock
 from pratique.core.database import open_database
@@ -12,7 +13,6 @@ from pratique.core.permissions import ANONYMOUS, OPERATOR, Bound, Caller, Permis
 from pratique.identity import roles
 from pratique.identity.errors import BeyondOwnRights, NameTaken, PrincipalNotFound, RoleNotFound
 from pratique.identity.types import Principal, PrincipalName
-from tests.identity.conftest import World, make_world
 
 PULL, PUSH = Permission.REGISTRY_CONTENT_READ, Permission.REGISTRY_CONTENT_WRITE
 

@@ -5,7 +5,7 @@ name and address together: a stranger elsewhere cannot lock somebody out with fi
 hashes of canonical values: the table names nobody, and upper case or spaces make no new name.
 """
 
-import hashlib
+import hmac
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ class Attempts:
     def __init__(self, database: Database, keys: KeyClient) -> None:
         self._database = database
         self._keys = keys
+        self._key = b""
 
     async def begin(self, name: str, address: str, *, per_name: int = _NAME) -> Attempt:
         """Count a try for this canonical name from this address, or raise LockedOut."""
@@ -70,8 +71,9 @@ class Attempts:
         await self._database.write_async(forget)
 
     def _keyed(self, *values: Sequence[str]) -> list[str]:
-        digest = self._keys.hmac(Purpose.FINGERPRINT, b"login failures" + associated_data(values[0][1:]))
-        return [hashlib.sha256(digest + associated_data(value)).hexdigest() for value in values]
+        if not self._key:
+            self._key = self._keys.hmac(Purpose.FINGERPRINT, b"login failures")
+        return [hmac.digest(self._key, associated_data(value), "sha256").hex() for value in values]
 
 
 def network_of(address: str) -> str:

@@ -1,6 +1,6 @@
 """The use case behind the token endpoint: who proves what, and which token that gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -62,7 +62,8 @@ class TokenService:
         if request.proof == "none":
             return self._anonymous()
         if request.proof == "refresh":
-            return self._tokens.caller(request.secret, Audience.REFRESH)
+            # A refresh token is bounded by nothing but its use: it is no good anywhere else.
+            return replace(self._tokens.caller(request.secret, Audience.REFRESH), bound=None)
         name = _canonical(request.name)
         rights = self._ground.memory.named(name)
         credential_id = matching(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.exceptions import PyJWTError
 
 from pratique.core.clock import SECOND, Clock
+from pratique.core.errors import Invalid
 from pratique.core.ids import new_id
 from pratique.core.keys.tokens import compact, issuer_of
 from pratique.core.keys.types import KeyClient, Purpose
@@ -171,7 +172,7 @@ class Tokens:
                 options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
             return self._of_now(claims)
-        except (PyJWTError, ValueError, KeyError, TypeError, AttributeError):
+        except (PyJWTError, Invalid, ValueError, KeyError, TypeError, AttributeError):
             raise TokenRefused("The token does not verify.", remedy="Ask for a new one.") from None
 
     def _key_for(self, header: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
