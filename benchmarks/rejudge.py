@@ -72,7 +72,7 @@ def _fill(database: Database, count: int) -> None:
         key = package_key(package)
         if key not in made:
             made[key] = len(made) + 1
-            rows.append({"id": made[key], "key": key, "record": package, "candidates": "x", "not_assessed": None,
+            rows.append({"id": made[key], "key": key, "record": package, "owner": None, "candidates": "x", "not_assessed": None,
                          "not_assessed_code": ""})
             addresses.append({"ecosystem": "debian", "name": name, "package_id": made[key]})
         return key, made[key]

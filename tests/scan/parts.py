@@ -79,7 +79,7 @@ class WrittenAdvisories:
         return False
 
     def feeds(self) -> tuple[FeedStatus, ...]:
-        return (FeedStatus("debian", "Debian", FeedState.CURRENT),)
+        return (FeedStatus("debian", "Debian", FeedState.CURRENT, fetched_at=1),)
 
     def keys_of(self, package: PackageLike) -> tuple[PackageKey, ...]:
         return (PackageKey("debian", package.source_name or package.name),)
@@ -180,7 +180,7 @@ class ReadHere:
             from pratique.inventory.types import NotAssessed
 
             self.ends -= 1
-            problem = NotAssessed(what="layer", reason="the reader ended", code="reader-ended", scope="layer")
+            problem = NotAssessed(what="layer", reason="the reader ended", code="reader-died", scope="layer")
             return LayerReport(digest=expected.digest if expected else "", diff_id="", problems=(problem,))
         return read_layer(stream, media_type, expected=expected)
 

@@ -23,6 +23,7 @@ from pratique.inventory.types import (
 from pratique.registry.service import RegistryService
 from pratique.registry.types import BlobSource, ImageSource
 from pratique.scan.announce import Announcer, places_of, store_place
+from pratique.scan.child import PASSING
 from pratique.scan.errors import AdvisoriesMoved, ImageNotAssessable
 from pratique.scan.layers import MAX_ATTEMPTS, all_known, begin_reading, known_reports, store_report
 from pratique.scan.matches import Advisories, Judged, check_revision, judge, write_judgements
@@ -39,6 +40,7 @@ from pratique.scan.types import ImageState, Place
 
 _CONFIG_LIMIT = 8 * 1024 * 1024
 _ROUNDS = 5
+_TRIED_AGAIN = frozenset({"reader-died", "reader-closed"})
 _INLINE_NEW = 40
 """Packages never judged before that a push may bring and still be judged inside its request."""
 
@@ -177,32 +179,33 @@ class Indexer:
         return [known[layer.digest] for layer in source.layers]
 
     def _read(self, layer: BlobSource) -> LayerReport:
+        """Read one layer; an answer that says more about the reader than about the bytes is not kept."""
         if not layer.stored:
             return _unread(layer, "a non-distributable layer is not stored in this registry", "foreign-layer")
         before = self._database.write(lambda tx: begin_reading(tx, layer.digest, layer.size))
         if before >= MAX_ATTEMPTS:
-            report = _unread(layer, f"reading it ended without an answer {before} times", "reader-ended")
-        else:
-            with self._registry.open_blob(layer.digest) as blob:
-                expected = ExpectedLayer(digest=layer.digest, size=layer.size)
-                report = self._reader.read(blob, layer.media_type, expected=expected)
-        if before + 1 < MAX_ATTEMPTS and any(problem.code == "reader-ended" for problem in report.problems):
+            return _unread(layer, f"reading it ended without an answer {before} times", "reader-died")
+        with self._registry.open_blob(layer.digest) as blob:
+            expected = ExpectedLayer(digest=layer.digest, size=layer.size)
+            report = self._reader.read(blob, layer.media_type, expected=expected)
+        codes = {problem.code for problem in report.problems}
+        if before + 1 < MAX_ATTEMPTS and codes & _TRIED_AGAIN:
             raise Postpone(f"the reader of layer {layer.digest} ended without an answer", seconds=1.0)
-        self._database.write(lambda tx: store_report(tx, layer.digest, report))
+        if not codes & PASSING:
+            self._database.write(lambda tx: store_report(tx, layer.digest, report))
         return report
 
     def _prepare(self, tx: Transaction, inventory: ImageInventory) -> _Prepared:
         items = placed(inventory)
         done = judged_keys(tx, (item.key for item in items))
-        new = [(item.key, item.package) for item in items if item.key not in done]
+        new = [item for item in items if item.key not in done]
         judged = judge(self._store, new) if new else Judged(self._store.revision, {}, {})
         return _Prepared(inventory, tuple(items), judged)
 
     def _store_all(self, tx: Transaction, place: Place, ready: _Prepared) -> None:
         store_place(tx, place)
         check_revision(tx, self._store, ready.judged.revision)
-        items = [(item.key, item.package) for item in ready.items]
-        ids = store_packages(tx, items, ready.judged.addresses)
+        ids = store_packages(tx, ready.items, ready.judged.addresses)
         write_judgements(tx, ids, ready.judged.judgements)
         if judged_keys(tx, ids) != set(ids):
             raise AdvisoriesMoved("a package was forgotten meanwhile")

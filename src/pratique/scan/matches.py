@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from pratique.advisories.types import (
     ChangeSet,
-    FeedState,
     FeedStatus,
     Match,
     MatchReport,
@@ -22,9 +21,8 @@ from pratique.advisories.types import (
 )
 from pratique.core.database import Transaction
 from pratique.core.findings.types import Severity
-from pratique.inventory.types import Package
 from pratique.scan.errors import AdvisoriesMoved
-from pratique.scan.packages import chunks
+from pratique.scan.packages import Placed, chunks
 from pratique.scan.tables import advisory_state, matches, packages
 
 _WEIGHTY = frozenset({Severity.CRITICAL.value, Severity.UNKNOWN.value})
@@ -74,23 +72,29 @@ class Judged:
     addresses: Mapping[str, tuple[PackageKey, ...]]
 
 
-def judge(store: Advisories, items: Sequence[tuple[str, Package]]) -> Judged:
-    """Return the judgement of each package. No database is touched."""
-    wanted = [package for _, package in items]
-    report = store.match(wanted)
+def judge(store: Advisories, items: Sequence[Placed]) -> Judged:
+    """Return the judgement of each package, with its owner at hand. No database is touched."""
+    owners = {item.owner for item in items if item.owner is not None}
+    report = store.match([*(item.package for item in items), *owners.difference(item.package for item in items)])
     found: dict[PackageLike, list[Match]] = {}
     for match in report.matches:
         if match.state is MatchState.AFFECTED:
             found.setdefault(match.package, []).append(match)
     judgements = {}
-    for (key, package), coverage in zip(items, report.coverage, strict=True):
-        judgements[key] = Judgement(
-            candidates=store.candidates_digest(package),
-            matches=tuple(found.get(package, ())),
+    for item, coverage in zip(items, report.coverage, strict=False):
+        judgements[item.key] = Judgement(
+            candidates=store.candidates_digest(item.package),
+            matches=tuple(found.get(item.package, ())),
             not_assessed=None if coverage.assessed else coverage.reason or "no reason was given",
             code="" if coverage.assessed else coverage.code,
         )
-    return Judged(report.revision, judgements, {key: store.keys_of(package) for key, package in items})
+    return Judged(report.revision, judgements, {item.key: _addresses(store, item) for item in items})
+
+
+def _addresses(store: Advisories, item: Placed) -> tuple[PackageKey, ...]:
+    """Where feeds speak of a package, and of the one that owns it: either may change the answer."""
+    own = store.keys_of(item.package)
+    return own if item.owner is None else own + store.keys_of(item.owner)
 
 
 def is_notable(record: Mapping[str, Any]) -> bool:
@@ -103,7 +107,7 @@ def is_notable(record: Mapping[str, Any]) -> bool:
 
 def is_starter(store: Advisories) -> bool:
     """True when nothing but the built-in starter data is there to judge with."""
-    return all(feed.state in {FeedState.ABSENT, FeedState.STARTER} for feed in store.feeds())
+    return not any(feed.fetched_at for feed in store.feeds())
 
 
 def match_record(match: Match) -> dict[str, Any]:

@@ -26,6 +26,8 @@ class Placed:
     key: str
     package: Package
     places: tuple[tuple[int, str, str], ...]
+    owner: Package | None = None
+    """The distribution's package that ships these files: its feed may speak for this copy."""
 
 
 def chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
@@ -45,19 +47,21 @@ def placeless(package: Package) -> Package:
     return msgspec.structs.replace(package, location="")
 
 
-def package_key(package: Package) -> str:
+def package_key(package: Package, owner: Package | None = None) -> str:
     """The identity of a package for matching: equal keys always get equal answers."""
-    canonical = msgspec.json.encode(("pratique.package.v1", placeless(package)))
+    canonical = msgspec.json.encode(("pratique.package.v1", placeless(package), owner))
     return hashlib.sha256(canonical).hexdigest()
 
 
 def placed(inventory: ImageInventory) -> list[Placed]:
     """The distinct packages of an image, by key."""
-    found: dict[str, tuple[Package, list[tuple[int, str, str]]]] = {}
+    by_name = {f"{item.ecosystem}/{item.name}": placeless(item) for item in inventory.package_set.packages}
+    found: dict[str, tuple[Package, Package | None, list[tuple[int, str, str]]]] = {}
     for package, origin in inventory.placed():
-        entry = found.setdefault(package_key(package), (placeless(package), []))
-        entry[1].append((origin.layer_index, origin.diff_id, package.location))
-    return [Placed(key, package, tuple(where)) for key, (package, where) in sorted(found.items())]
+        owner = by_name.get(package.owned_by) if package.owned_by else None
+        entry = found.setdefault(package_key(package, owner), (placeless(package), owner, []))
+        entry[2].append((origin.layer_index, origin.diff_id, package.location))
+    return [Placed(key, package, tuple(where), owner) for key, (package, owner, where) in sorted(found.items())]
 
 
 def ids_of(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
@@ -79,20 +83,27 @@ def judged_keys(tx: Transaction, keys: Iterable[str]) -> set[str]:
 
 
 def store_packages(
-    tx: Transaction, items: Sequence[tuple[str, Package]], addresses: Mapping[str, Sequence[PackageKey]]
+    tx: Transaction, items: Sequence[Placed], addresses: Mapping[str, Sequence[PackageKey]]
 ) -> dict[str, int]:
     """Store packages that are new, with the addresses under which feeds speak of them; return all ids by key."""
-    present = ids_of(tx, (key for key, _ in items))
-    new = [(key, package) for key, package in items if key not in present]
+    present = ids_of(tx, (item.key for item in items))
+    new = [item for item in items if item.key not in present]
     for part in chunks(new, 100):
-        rows = [
-            {"key": key, "record": package, "candidates": None, "not_assessed": None, "not_assessed_code": ""}
-            for key, package in part
-        ]
-        tx.execute(tx.insert(packages).on_conflict_do_nothing(), rows)
-    added = ids_of(tx, (key for key, _ in new))
+        tx.execute(tx.insert(packages).on_conflict_do_nothing(), [_row(item) for item in part])
+    added = ids_of(tx, (item.key for item in new))
     _store_addresses(tx, added, addresses)
     return present | added
+
+
+def _row(item: Placed) -> dict[str, object]:
+    return {
+        "key": item.key,
+        "record": item.package,
+        "owner": item.owner,
+        "candidates": None,
+        "not_assessed": None,
+        "not_assessed_code": "",
+    }
 
 
 def _store_addresses(tx: Transaction, ids: Mapping[str, int], addresses: Mapping[str, Sequence[PackageKey]]) -> None:
@@ -153,7 +164,16 @@ def addressed(tx: Transaction, addresses: Iterable[PackageKey]) -> list[int]:
     return sorted(found)
 
 
-def load_packages(tx: Transaction, ids: Sequence[int]) -> dict[int, Package]:
-    """Return packages by id."""
-    rows = tx.execute(sa.select(packages.c.id, packages.c.record).where(packages.c.id.in_(ids)))
-    return {row.id: msgspec.convert(row.record, Package) for row in rows}
+def load_packages(tx: Transaction, ids: Sequence[int]) -> dict[int, Placed]:
+    """Return packages by id, under their keys; of where they lie nothing is known here."""
+    columns = (packages.c.id, packages.c.key, packages.c.record, packages.c.owner)
+    rows = tx.execute(sa.select(*columns).where(packages.c.id.in_(ids)))
+    return {
+        row.id: Placed(
+            row.key,
+            msgspec.convert(row.record, Package),
+            (),
+            msgspec.convert(row.owner, Package) if row.owner else None,
+        )
+        for row in rows
+    }

@@ -96,8 +96,8 @@ class Rejudger:
         held, before, gaps = self._database.read(
             lambda tx: (load_packages(tx, ids), stored_records(tx, ids), _gaps(tx, ids))
         )
-        keys = {str(identity): identity for identity in held}
-        judged = judge(self._store, [(str(identity), package) for identity, package in held.items()])
+        keys = {item.key: identity for identity, item in held.items()}
+        judged = judge(self._store, list(held.values()))
         moved = {
             key: item
             for key, item in judged.judgements.items()

@@ -41,6 +41,7 @@ packages = sa.Table(
         "key", TextC, nullable=False, unique=True, comment="sha256 over all that matching may ask, place excepted"
     ),
     sa.Column("record", JsonText, nullable=False, comment="the package as it was read, without its place"),
+    sa.Column("owner", JsonText, nullable=True, comment="the distribution's package that ships its files"),
     sa.Column(
         "candidates", TextC, nullable=True, comment="digest of the records that could speak of it; null: never judged"
     ),

@@ -5,15 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import sqlalchemy as sa
+
 from pratique.core.database import Database, Transaction
 from pratique.core.events import Event, EventBus
 from pratique.core.findings.store import FindingStore
+from pratique.core.findings.tables import findings
 from pratique.core.findings.types import Exemption
 from pratique.core.ids import new_id
 from pratique.core.jobs.queue import JobQueue
 from pratique.core.permissions import Caller
-from pratique.scan.types import FINDINGS_CHANGED
 from pratique.trust.service import SPREAD, TrustService
+from pratique.trust.types import EXEMPTION_CHANGED
 
 _ADDED = "trust.exemption.add"
 _REVOKED = "trust.exemption.revoke"
@@ -89,7 +92,7 @@ class Exemptions:
                 expires_at=asked.expires_at,
             )
             self._findings.add_exemption(tx, exemption)
-            self._follow(tx, exemption, _ADDED, caller, job_key)
+            self._follow(tx, exemption, _ADDED, caller, job_key, lineages=_covered(tx, identity))
             return exemption
 
         return self._effect(self._database.write(body))
@@ -99,8 +102,9 @@ class Exemptions:
         job_key = secrets.token_hex(8)
 
         def body(tx: Transaction) -> Exemption:
+            covered = _covered(tx, identity)
             exemption = self._findings.revoke_exemption(tx, identity)
-            self._follow(tx, exemption, _REVOKED, caller, job_key)
+            self._follow(tx, exemption, _REVOKED, caller, job_key, lineages=covered)
             return exemption
 
         return self._effect(self._database.write(body))
@@ -113,29 +117,33 @@ class Exemptions:
         """Return one exemption; raises NotFound."""
         return self._database.read(lambda tx: self._findings.get_exemption(tx, identity))
 
-    def _follow(self, tx: Transaction, exemption: Exemption, action: str, caller: Caller, job_key: str) -> None:
-        self._audit.with_change(
-            tx,
-            action,
-            caller,
-            exemption.id,
-            {
-                "rule": exemption.rule,
-                "lineage": exemption.lineage,
-                "location": exemption.location,
-                "reason": exemption.reason,
-                "approver": exemption.approver,
-                "expires_at": exemption.expires_at,
-            },
-        )
-        self._jobs.enqueue(tx, SPREAD, {"lineage": exemption.lineage}, unique=f"{SPREAD}:{job_key}", priority=5)
-        data = {
-            "domain": "scan",
+    def _follow(
+        self,
+        tx: Transaction,
+        exemption: Exemption,
+        action: str,
+        caller: Caller,
+        job_key: str,
+        *,
+        lineages: Sequence[str],
+    ) -> None:
+        detail = {
+            "rule": exemption.rule,
             "lineage": exemption.lineage,
-            "subject": "",
-            "repository": exemption.lineage.removeprefix("registry/"),
+            "location": exemption.location,
+            "reason": exemption.reason,
+            "approver": exemption.approver,
+            "expires_at": exemption.expires_at,
         }
-        self._events.publish(tx, Event(FINDINGS_CHANGED, exemption.lineage or "registry/", data))
+        self._audit.with_change(tx, action, caller, exemption.id, detail)
+        self._jobs.enqueue(tx, SPREAD, {"lineage": exemption.lineage}, unique=f"{SPREAD}:{job_key}", priority=5)
+        self._events.publish(tx, Event(EXEMPTION_CHANGED, exemption.id, {"lineages": list(lineages)}))
 
     def _effect(self, exemption: Exemption) -> Effect:
         return Effect(exemption, self._trust.spread(exemption.lineage))
+
+
+def _covered(tx: Transaction, identity: str) -> list[str]:
+    """The lineages with findings that stand under an exemption."""
+    statement = sa.select(findings.c.lineage).where(findings.c.exemption_id == identity).distinct()
+    return sorted(tx.execute(statement).scalars())

@@ -55,7 +55,7 @@ class DefaultPolicy:
         ends = [exemption.expires_at for _, exemption in weighed if exemption is not None]
         standing = [reason for reason in reasons if not reason.exempted_by]
         return Verdict(
-            **_outcome(standing, len(reasons) - len(standing)),
+            **_outcome(standing, len(reasons) - len(standing), place),
             reasons=tuple(_most(standing, reasons)),
             valid_until=min(ends) if ends else None,
         )
@@ -86,7 +86,7 @@ def not_an_image() -> Verdict:
     )
 
 
-def _outcome(standing: Sequence[Reason], exempted: int) -> dict[str, Any]:
+def _outcome(standing: Sequence[Reason], exempted: int, place: Place) -> dict[str, Any]:
     if not standing:
         text = f"{exempted} findings are exempted" if exempted else "nothing stands against this image"
         return {"state": GateState.OPEN, "kind": DecisionClass.CLEAR, "summary": _first_line("open", text)}
@@ -94,7 +94,17 @@ def _outcome(standing: Sequence[Reason], exempted: int) -> dict[str, Any]:
     state = _STATE[first.kind]
     more = len({(reason.name, reason.location) for reason in standing}) - 1
     text = f"{first.text}; {first.remedy}" + (f" (+{more} more)" if more else "")
-    return {"state": state, "kind": first.kind, "summary": _first_line(state.value, text), "remedy": first.remedy}
+    line = _first_line(state.value, text)
+    return {"state": state, "kind": first.kind, "summary": line, "remedy": _way_out(first, line, place)}
+
+
+def _way_out(first: Reason, line: str, place: Place) -> str:
+    """What the first line has no room for: the fix where it was cut off, and the way to live with a finding."""
+    fix = "" if first.remedy in line else f"{first.remedy}; "
+    name = first.name or first.rule
+    return (
+        f"{fix}or accept it for a time: pratique exempt {name} --repository {place.repository} --reason … --expires 7d"
+    )
 
 
 def _first_line(state: str, text: str) -> str:

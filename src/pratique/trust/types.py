@@ -7,6 +7,9 @@ from typing import Any
 
 from pratique.registry.types import GateState
 
+EXEMPTION_CHANGED = "pratique.trust.exemption.changed.v1"
+"""An exemption came or went: `{"lineages": [those with findings under it]}`."""
+
 DECISION_TAKEN = "pratique.trust.decision.taken.v1"
 
 
