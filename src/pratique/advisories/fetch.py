@@ -113,17 +113,19 @@ class FeedClient:
         url: str,
         directory: Path,
         *,
-        known: Validators = Validators(),  # noqa: B008  frozen
+        known: Validators = Validators(),
+        direct: bool = False,
         progress: Progress = no_progress,
         cancelled: Callable[[], bool] = never,
     ) -> Download | None:
-        """The content of `url`, or None when the source says that what we know is still true.
+        """The content of `url`, or None when the source says that what we know is still true; `direct` asks no mirror.
 
         Raises `FeedUnavailable` after the last attempt, `FeedRefused` past a limit, `Cancelled` when asked to stop;
         what came in until then is resumed next time.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        transfer = _Transfer(self._open(), self.address(url), directory, self.limits, progress, cancelled)
+        address = url if direct else self.address(url)
+        transfer = _Transfer(self._open(), address, directory, self.limits, progress, cancelled)
         for attempt in range(self.limits.attempts):
             try:
                 return transfer.run(known)

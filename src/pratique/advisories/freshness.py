@@ -23,6 +23,9 @@ def _status(directory: Path, snapshot: Snapshot, spec: FeedSpec, now: int) -> Fe
     record = read_record(directory / "states", spec.name)
     view = snapshot.views.get(spec.name)
     entry = view.entry if view else None
+    damage = snapshot.damaged.get(spec.name)
+    if damage is not None:
+        record.error, record.remedy = damage.message, damage.remedy
     return FeedStatus(
         name=spec.name,
         title=spec.title,

@@ -156,7 +156,7 @@ class AdvisoryStore:
                 return Snapshot(self.directory / "files", manifest, self._starter)
             except Corrupt:
                 if attempt + 1 == _OPEN_ATTEMPTS:
-                    raise
+                    return Snapshot(self.directory / "files", manifest, self._starter, tolerant=True)
         raise AssertionError("unreachable")
 
     def _new_manifest(self) -> Manifest:

@@ -77,13 +77,18 @@ class Workbench:
     examples: list[str] = field(default_factory=list)
     pending: dict[str, PartState] = field(default_factory=dict)
 
-    def get(self, part: str, url: str, *, keep: bool = False) -> Download | None:
+    def get(self, part: str, url: str, *, keep: bool = False, direct: bool = False) -> Download | None:
         """The content of `url`, or None when it is what we had; `keep` leaves a copy for later syncs."""
         past = PartState() if self.force else self.record.parts.get(part, PartState())
         kept = self.kept(part)
         known = Validators() if keep and not kept.exists() else Validators(past.etag, past.last_modified)
         download = self.client.fetch(
-            url, self.directory, known=known, progress=self._progress, cancelled=self.cancelled
+            url,
+            self.directory,
+            known=known,
+            direct=direct,
+            progress=self._progress,
+            cancelled=self.cancelled,
         )
         if download is None:
             return None
@@ -100,10 +105,12 @@ class Workbench:
             download = Download(kept, download.validators, download.sha256, download.size, download.transferred)
         return None if download.sha256 == past.sha256 else download
 
-    def optional(self, part: str, url: str, *, keep: bool = False) -> tuple[bool, Download | None]:
+    def optional(
+        self, part: str, url: str, *, keep: bool = False, direct: bool = False
+    ) -> tuple[bool, Download | None]:
         """Like `get`, for an address that may not exist: whether it does, and its content if that is new."""
         try:
-            return True, self.get(part, url, keep=keep)
+            return True, self.get(part, url, keep=keep, direct=direct)
         except FeedUnavailable as error:
             if error.detail.get("http_status") in (404, 410):
                 return False, None

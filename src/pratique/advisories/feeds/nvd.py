@@ -4,6 +4,7 @@ First the small `.meta` beside each file tells whether it changed; after a first
 days is enough, as long as no more than a week has passed.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -104,8 +105,9 @@ class NvdScores:
         digest = _SHA.search(download.path.read_text("utf-8", errors="replace"))
         if digest is None:
             raise FeedRefused(f"nvdcve-2.0-{part}.meta names no sha256.")
-        known = bench.record.parts.get(part, PartState()).sha256
-        return True, bench.force or known != digest[1].lower()
+        past = bench.record.parts.get(f"{part}.plain", PartState())
+        bench.pending[f"{part}.plain"] = PartState(sha256=digest[1].lower())
+        return True, bench.force or past.sha256 != digest[1].lower()
 
     def _load(self, bench: Workbench, part: str, absent: list[str] | None = None) -> Renewal:
         plain = bench.directory / f"{part}.plain"
@@ -113,6 +115,7 @@ class NvdScores:
         try:
             if download is not None:
                 inflate(download.path, plain, limit=MAX_DOCUMENT)
+                _check(plain, part, bench.pending[f"{part}.plain"].sha256)
                 self._stage(bench, plain)
         finally:
             plain.unlink(missing_ok=True)
@@ -138,6 +141,15 @@ class NvdScores:
                 continue
             bench.count()
             yield cve.id, Score(ratings=_ratings(cve.metrics))
+
+
+def _check(plain: Path, part: str, expected: str) -> None:
+    with plain.open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() != expected:
+            raise FeedRefused(
+                f"nvdcve-2.0-{part}.json.gz is not the file that its .meta names.",
+                remedy="The source may be in the middle of an update: run the sync again.",
+            )
 
 
 def _ratings(metrics: _Metrics) -> tuple[StoredRating, ...]:

@@ -125,7 +125,8 @@ def _intervals(parts: list[_Affected], scheme: str) -> tuple[tuple[Interval, ...
             try:
                 found.update(dict.fromkeys(intervals_of(span.events[:MAX_EVENTS], scheme)))
             except UnparsableVersionError as error:
-                unusable = f"a bound of the range cannot be compared: {error}"
+                bounds = ", ".join(f"{kind} {text}" for event in span.events[:4] for kind, text in event.items())
+                unusable = f"a bound of the range ({bounds[:200]}) cannot be compared: {error}"
     return tuple(found), unusable
 
 

@@ -67,7 +67,7 @@ class DebianSecuritySuite:
 
     def _release(self, bench: Workbench, source: AptSource) -> Release | None:
         part = f"{source.suite.replace('/', '_')}-InRelease"
-        there, _ = bench.optional(part, source.address("InRelease"), keep=True)
+        there, _ = bench.optional(part, source.address("InRelease"), keep=True, direct=True)
         return read_release(bench.kept(part), source.signed_by) if there else None
 
     def _stage(self, bench: Workbench, source: AptSource, release: Release) -> None:
@@ -86,7 +86,7 @@ class DebianSecuritySuite:
             if name not in release.hashes:
                 continue
             part = f"{source.suite.replace('/', '_')}-{component.replace('/', '_')}-Packages{suffix}"
-            bench.get(part, source.address(name), keep=True)
+            bench.get(part, source.address(name), keep=True, direct=True)
             check_index(bench.kept(part), release.hashes[name])
             plain = bench.directory / "Packages"
             unpack(bench.kept(part), plain, limit=MAX_INDEX)

@@ -11,7 +11,7 @@ Significant = Callable[[bytes, bytes], bool]
 
 def merged(files: Sequence[FeedFile]) -> Iterator[Row]:
     """The rows of a base and its deltas (oldest first), each key once with its newest body; removed ones are left out."""
-    streams = [((space, name, -level, body) for space, name, body in file.rows()) for level, file in enumerate(files)]
+    streams = [_levelled(file, -level) for level, file in enumerate(files)]
     last: tuple[str, str] | None = None
     for space, name, _, body in heapq.merge(*streams, key=lambda row: row[:3]):
         if (space, name) == last:
@@ -19,6 +19,11 @@ def merged(files: Sequence[FeedFile]) -> Iterator[Row]:
         last = (space, name)
         if body:
             yield space, name, body
+
+
+def _levelled(file: FeedFile, level: int) -> Iterator[tuple[str, str, int, bytes]]:
+    for space, name, body in file.rows():
+        yield space, name, level, body
 
 
 def difference(old: Iterable[Row], new: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:

@@ -7,7 +7,7 @@ Invariants:
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from pratique.advisories.store.records import SCORES, decode_advisories, family_
 from pratique.advisories.store.snapshot import FeedView
 from pratique.advisories.store.stage import Stage
 from pratique.core.clock import Clock
-from pratique.core.errors import Locked
+from pratique.core.errors import Corrupt, Locked
 
 MAX_DELTAS = 8
 DELTA_ROWS = 20_000
@@ -71,8 +71,12 @@ class StoreWriter:
         return read_manifest(self.directory) or empty_manifest()
 
     def view(self, feed: str) -> FeedView | None:
+        """The feed's present files; None where there are none, or none that can be read."""
         entry = self.manifest().feeds.get(feed)
-        return FeedView(feed, self.files, entry) if entry else None
+        try:
+            return FeedView(feed, self.files, entry) if entry else None
+        except Corrupt:
+            return None
 
     def publish(
         self,
@@ -141,7 +145,8 @@ class _FeedPublication:
         self._view = view
         self._stage = stage
         self._significant = significant
-        self._seq = view.entry.seq + 1 if view else 1
+        named = writer.manifest().feeds.get(feed)
+        self._seq = named.seq + 1 if named else 1
         self._changed: set[tuple[str, str]] = set()
         self._differs = 0
         self._removed: list[tuple[str, str]] = []

@@ -10,6 +10,7 @@ from pratique.advisories.store.groups import Groups
 from pratique.advisories.store.manifest import FeedEntry, Manifest
 from pratique.advisories.store.merge import merged
 from pratique.advisories.store.records import SCORES, Advisory, Score, decode_advisories, decode_score
+from pratique.core.errors import Corrupt
 
 _CACHE_BYTES = 32 << 20
 
@@ -79,15 +80,33 @@ class FeedView:
 
 
 class Snapshot:
-    """All feeds of one manifest. Feeds that it lacks are answered by the starter's manifest, where one is given."""
+    """All feeds of one manifest. Feeds that it lacks are answered by the starter's manifest, where one is given.
 
-    def __init__(self, directory: Path, manifest: Manifest, starter: tuple[Path, Manifest] | None = None) -> None:
+    With `tolerant`, a feed whose files cannot be read is named in `damaged` and has no data; its packages are then not
+    assessed. Without, it raises.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: Manifest,
+        starter: tuple[Path, Manifest] | None = None,
+        *,
+        tolerant: bool = False,
+    ) -> None:
         self.manifest = _with_starter(manifest, starter[1] if starter else None)
         self.views: dict[str, FeedView] = {}
+        self.damaged: dict[str, Corrupt] = {}
         self._cache = _Cache()
         for name, entry in self.manifest.feeds.items():
             place = starter[0] if entry.starter and starter else directory
-            self.views[name] = FeedView(name, place, entry)
+            try:
+                self.views[name] = FeedView(name, place, entry)
+            except Corrupt as error:
+                if not tolerant:
+                    self.close()
+                    raise
+                self.damaged[name] = error
         self.groups = _groups(directory, manifest, starter)
 
     @property
