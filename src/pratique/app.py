@@ -1,0 +1,256 @@
+"""The composition root: settings -> engines -> domains -> server and worker. Nothing else knows all domains.
+
+Importing this opens nothing: no thread, socket, connection or event loop, so that a process may fork after it.
+"""
+
+import signal
+import threading
+
+from anyio import to_thread
+
+from pratique import __version__
+from pratique.console.app import create_console
+from pratique.console.bindings import create_parts
+from pratique.core.audit.checkpoints import CHECKPOINT_KIND, CHECKPOINT_SECONDS, Checkpointer
+from pratique.core.clock import SystemClock
+from pratique.core.database import Cursors
+from pratique.core.errors import Unavailable
+from pratique.core.ground import Ground, open_ground
+from pratique.core.http.answers import html_error
+from pratique.core.http.api import api_plane, create_api
+from pratique.core.http.health import Check, health_plane, metrics_plane
+from pratique.core.http.hosts import HostRules
+from pratique.core.http.pipeline import Pipeline
+from pratique.core.http.plane import Plane
+from pratique.core.http.server import Server, TlsFiles
+from pratique.core.jobs import JobContext, Worker
+from pratique.core.keys.client import wait_for_keys
+from pratique.core.keys.types import Role
+from pratique.core.redaction import redact
+from pratique.core.settings import Settings
+from pratique.core.telemetry import configure_logging
+from pratique.core.tls import ensure_certificate
+from pratique.domains import Domains, join_domains, order_of
+from pratique.identity import routes as identity_routes
+from pratique.identity.service import IdentityService
+from pratique.identity.token_endpoint import PREFIXES as TOKEN_PREFIXES
+from pratique.identity.token_endpoint import token_app, token_error
+from pratique.migrations.run import migrate
+from pratique.operations import routes as job_routes
+from pratique.recommendations import routes as recommendation_routes
+from pratique.recommendations.service import RecommendationService
+from pratique.registry import routes as registry_routes
+from pratique.registry.assembly import create_registry
+from pratique.scan import routes as scan_routes
+from pratique.trust import routes as trust_routes
+
+WORKER = "worker"
+"""Name under which a worker is present on a machine."""
+
+
+def prepare(settings: Settings) -> None:
+    """Bring database and certificate to what this version needs; quick when nothing is missing."""
+    state = settings.data.directory
+    migrate(settings.database_url, state)
+    if settings.server.certificate is not None:
+        return
+    keys = wait_for_keys(state / "keys", Role.ADMIN, within=settings.keys.start_timeout)
+    try:
+        ensure_certificate(
+            keys,
+            state / "tls",
+            domain=settings.server.domain,
+            extra_hosts=settings.server.extra_hosts,
+            now=SystemClock().now(),
+        )
+    finally:
+        keys.close()
+
+
+def serve(settings: Settings) -> None:
+    """Serve every plane until SIGTERM; SIGHUP reads the certificate again."""
+    configure_logging(level=settings.telemetry.log_level, redact=redact)
+    ground = open_ground(settings, Role.API)
+    domains = join_domains(ground)
+    identity = create_identity(ground)
+    try:
+        Server(
+            create_pipeline(ground, domains, identity),
+            host=settings.server.host,
+            port=settings.server.port,
+            tls=tls_files(settings),
+            drain=settings.server.drain,
+            threads=settings.server.threads,
+        ).run()
+    finally:
+        identity.close()
+        domains.close()
+        ground.close()
+
+
+def work(settings: Settings) -> None:
+    """Run jobs until SIGTERM; what is not done by the end of the drain goes back to the queue."""
+    configure_logging(level=settings.telemetry.log_level, redact=redact)
+    ground = open_ground(settings, Role.WORKER)
+    domains = join_domains(ground)
+    _register_checkpoints(ground)
+    worker = Worker(
+        ground.database,
+        ground.jobs,
+        ground.handlers,
+        concurrency=settings.jobs.threads,
+        lease=settings.jobs.lease,
+        poll=settings.jobs.poll,
+        redact=redact,
+    )
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        worker.start()
+        ground.presence.announce(WORKER)
+        stop.wait()
+    finally:
+        worker.stop(settings.server.drain)
+        domains.close()
+        ground.close()
+
+
+def create_identity(ground: Ground) -> IdentityService:
+    """Return identity, for a process whose role may sign tokens."""
+    return IdentityService(
+        ground.database,
+        ground.keys,
+        ground.settings.identity,
+        epochs=ground.epochs,
+        audit=ground.audit,
+        cursors=create_cursors(ground),
+        clock=ground.clock,
+    )
+
+
+def create_cursors(ground: Ground) -> Cursors:
+    """Return cursors that every API process of the installation understands."""
+    return Cursors(ground.keys.hmac("cursor", b"list cursors"))
+
+
+def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService) -> Pipeline:
+    """Return the one ASGI application with every plane behind it."""
+    settings = ground.settings
+    registry = create_registry(
+        settings=settings.registry,
+        database=ground.database,
+        store=ground.blobs,
+        events=ground.events,
+        authorizer=identity.authorizer,
+        authenticator=identity.registry_authenticator,
+        audit=ground.audit,
+    )
+    recommendations = RecommendationService(ground.database, create_cursors(ground), order_of)
+    planes = [
+        health_plane(checks(ground)),
+        metrics_plane(
+            None if settings.telemetry.open_metrics else identity.management_authenticator,
+            None if settings.telemetry.open_metrics else identity.authorizer,
+        ),
+        registry.plane,
+        token_plane(ground, identity),
+        create_api_plane(ground, domains, identity, recommendations),
+        create_console_plane(ground, domains, identity, recommendations),
+    ]
+    return Pipeline(planes, HostRules(settings.server.domain, settings.server.extra_hosts))
+
+
+def token_plane(ground: Ground, identity: IdentityService) -> Plane:
+    """Return the plane where registry clients get their tokens."""
+    app = token_app(identity.token_service, ground.keys)
+    return Plane("token", ("login", "registry"), TOKEN_PREFIXES, app, token_error)
+
+
+def create_api_plane(
+    ground: Ground, domains: Domains, identity: IdentityService, recommendations: RecommendationService
+) -> Plane:
+    """Return the management API: every domain's routes below `/api/v1`."""
+    authorizer, cursors = identity.authorizer, create_cursors(ground)
+    routers = [
+        identity_routes.router(identity),
+        registry_routes.router(ground.database, domains.registry, authorizer, cursors),
+        scan_routes.router(
+            ground.database, domains.scan, domains.advisories, domains.scan_jobs, domains.registry, authorizer, cursors
+        ),
+        trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
+        recommendation_routes.router(recommendations, authorizer),
+        job_routes.router(ground.database, ground.jobs, authorizer, cursors),
+    ]
+    return api_plane(create_api(routers, version=__version__), identity.management_authenticator)
+
+
+def create_console_plane(
+    ground: Ground, domains: Domains, identity: IdentityService, recommendations: RecommendationService
+) -> Plane:
+    """Return the console; it takes every path of its host that no other plane takes."""
+    settings = ground.settings
+    parts = create_parts(
+        database=ground.database,
+        epochs=ground.epochs,
+        clock=ground.clock,
+        recommendations=recommendations,
+        registry=domains.registry,
+        scan=domains.scan,
+        trust=domains.trust,
+        exemptions=domains.exemptions,
+        findings=ground.findings,
+        advisories=domains.advisories,
+        sync=domains.scan_jobs.request_sync,
+        jobs=ground.jobs,
+        identity=identity,
+        registry_host=f"{settings.server.domain}:{settings.server.port}",
+    )
+    return Plane(
+        "console",
+        ("console",),
+        ("",),
+        create_console(parts),
+        html_error,
+        identity.console_authenticator,
+        data_plane=False,
+    )
+
+
+def checks(ground: Ground) -> dict[str, Check]:
+    """Return what must work before this process may take requests."""
+
+    async def database() -> None:
+        await ground.database.read_async(lambda tx: ground.jobs.due_in(tx, ()))
+
+    async def keys() -> None:
+        await to_thread.run_sync(ground.keys.installation)
+
+    async def worker() -> None:
+        if not ground.presence.is_here(WORKER):
+            raise Unavailable("no worker runs here", remedy="see `pratique status`")
+
+    required: dict[str, Check] = {"database": database, "keys": keys}
+    # With PostgreSQL workers may run on other machines, and serving does not depend on them.
+    return required if ground.database.dialect == "postgresql" else {**required, "worker": worker}
+
+
+def tls_files(settings: Settings) -> TlsFiles:
+    """Return the operator's certificate, or the one of the installation's own CA."""
+    given = settings.server
+    if given.certificate is not None and given.private_key is not None:
+        return TlsFiles(given.certificate, given.private_key)
+    folder = settings.data.directory / "tls"
+    return TlsFiles(folder / "server.pem", folder / "server.key")
+
+
+def _register_checkpoints(ground: Ground) -> None:
+    """Seal the audit log once a minute."""
+    checkpointer = Checkpointer(ground.database, ground.keys, ground.audit.sink)
+
+    def run(context: JobContext) -> None:
+        del context
+        checkpointer.run()
+
+    ground.handlers.register(CHECKPOINT_KIND, run, concurrency=1)
+    ground.handlers.schedule(CHECKPOINT_KIND, CHECKPOINT_SECONDS)

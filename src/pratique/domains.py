@@ -1,0 +1,136 @@
+"""All domains of one process, joined: each gets its collaborators, its ears on the event bus and its kinds of jobs.
+
+API and worker join the same domains in the same way: what one publishes, the other handles.
+"""
+
+from dataclasses import dataclass
+
+from pratique.advisories.service import AdvisoryStore
+from pratique.advisories.versions import version_key
+from pratique.core.ground import Ground
+from pratique.core.settings import Settings
+from pratique.inventory.types import Limits
+from pratique.recommendations.jobs import RecommendationJobs
+from pratique.registry.assembly import create_service
+from pratique.registry.jobs import register_jobs as register_registry_jobs
+from pratique.registry.service import RegistryService
+from pratique.scan.announce import Announcer
+from pratique.scan.child import ReaderPool
+from pratique.scan.indexing import Indexer
+from pratique.scan.jobs import ScanJobs
+from pratique.scan.rejudging import Rejudger
+from pratique.scan.service import ScanService
+from pratique.trust.exemptions import Exemptions
+from pratique.trust.jobs import TrustJobs
+from pratique.trust.policy import DefaultPolicy
+from pratique.trust.service import TrustService
+
+_SCHEMES = {"apk": "apk", "deb": "dpkg", "npm": "semver", "pypi": "pep440"}
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The services that faces (API, console, command line) and jobs use."""
+
+    registry: RegistryService
+    advisories: AdvisoryStore
+    reader: ReaderPool
+    scan: ScanService
+    scan_jobs: ScanJobs
+    trust: TrustService
+    exemptions: Exemptions
+    recommendation_jobs: RecommendationJobs
+
+    def close(self) -> None:
+        """End reader processes and let go of advisory files."""
+        self.reader.close()
+        self.advisories.close()
+
+
+def join_domains(ground: Ground) -> Domains:
+    """Build every domain over the ground and wire them to each other."""
+    settings = ground.settings
+    registry = create_service(ground.database, ground.blobs, ground.events)
+    advisories = AdvisoryStore.open(
+        settings.data.directory / "advisories", starter=settings.advisories.starter, clock=ground.clock
+    )
+    reader = ReaderPool(settings.scan.children, limits=reader_limits(settings), memory_bytes=settings.scan.layer_memory)
+    scan = ScanService()
+    scan_jobs = _join_scan(ground, registry, advisories, reader)
+    trust = _join_trust(ground, registry, scan)
+    recommendation_jobs = RecommendationJobs(ground.database, ground.jobs, ground.epochs, order_of)
+    recommendation_jobs.attach(ground.events, ground.handlers)
+    register_registry_jobs(ground.handlers, ground.database, ground.blobs)
+    exemptions = Exemptions(
+        ground.database, ground.findings, trust, audit=ground.audit, events=ground.events, jobs=ground.jobs
+    )
+    return Domains(
+        registry=registry,
+        advisories=advisories,
+        reader=reader,
+        scan=scan,
+        scan_jobs=scan_jobs,
+        trust=trust,
+        exemptions=exemptions,
+        recommendation_jobs=recommendation_jobs,
+    )
+
+
+def reader_limits(settings: Settings) -> Limits:
+    """Return what one layer may cost."""
+    scan = settings.scan
+    return Limits(
+        tar_bytes=scan.layer_bytes, ratio=scan.layer_ratio, entries=scan.layer_entries, seconds=scan.layer_time
+    )
+
+
+def console_address(settings: Settings) -> str:
+    """Return the address of the console, without a slash at the end."""
+    return f"https://{settings.server.domain}:{settings.server.port}"
+
+
+def order_of(ecosystem: str, version: str) -> bytes:
+    """Return the sort key of a version of an ecosystem; raises ValueError where there is no order or no version."""
+    scheme = _SCHEMES.get(ecosystem)
+    if scheme is None:
+        raise ValueError(f"no version order is known for {ecosystem}")
+    return version_key(scheme, version)
+
+
+def _join_scan(ground: Ground, registry: RegistryService, advisories: AdvisoryStore, reader: ReaderPool) -> ScanJobs:
+    settings = ground.settings.advisories
+    announcer = Announcer(ground.findings, ground.events)
+    jobs = ScanJobs(
+        ground.database,
+        ground.jobs,
+        ground.events,
+        advisories,
+        indexer=Indexer(ground.database, registry, reader, advisories, announcer),
+        rejudger=Rejudger(ground.database, advisories, announcer),
+        announcer=announcer,
+        mirror=settings.mirror,
+    )
+    jobs.register(ground.handlers, sync_every=settings.sync_every if settings.sync else None)
+    return jobs
+
+
+def _join_trust(ground: Ground, registry: RegistryService, scan: ScanService) -> TrustService:
+    settings = ground.settings.trust
+    policy = DefaultPolicy(
+        refuse_exploited=settings.refuse_exploited,
+        refuse_critical=settings.refuse_critical,
+        hold_unrated=settings.hold_unrated,
+        minimum_coverage=settings.minimum_coverage,
+    )
+    trust = TrustService(
+        ground.database,
+        registry,
+        scan,
+        findings=ground.findings,
+        events=ground.events,
+        jobs=ground.jobs,
+        policy=policy,
+        console=console_address(ground.settings),
+    )
+    TrustJobs(trust, ground.events).register(ground.handlers)
+    return trust
