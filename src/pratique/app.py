@@ -5,6 +5,7 @@ Importing this opens nothing: no thread, socket, connection or event loop, so th
 
 import signal
 import threading
+from pathlib import Path
 
 from anyio import to_thread
 
@@ -29,9 +30,10 @@ from pratique.core.keys.types import Role
 from pratique.core.redaction import redact
 from pratique.core.settings import Settings
 from pratique.core.telemetry import configure_logging
-from pratique.core.tls import ensure_certificate
+from pratique.core.tls import ensure_certificate, fingerprint
 from pratique.domains import Domains, join_domains, order_of
 from pratique.identity import routes as identity_routes
+from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.service import IdentityService
 from pratique.identity.token_endpoint import PREFIXES as TOKEN_PREFIXES
 from pratique.identity.token_endpoint import token_app, token_error
@@ -73,6 +75,12 @@ def serve(settings: Settings) -> None:
     ground = open_ground(settings, Role.API)
     domains = join_domains(ground)
     identity = create_identity(ground)
+    offer_first_sign_in(
+        identity,
+        settings.data.directory,
+        console=console_address(settings),
+        fingerprint=fingerprint(trust_anchor(settings).read_bytes()),
+    )
     try:
         Server(
             create_pipeline(ground, domains, identity),
@@ -126,7 +134,14 @@ def create_identity(ground: Ground) -> IdentityService:
         audit=ground.audit,
         cursors=create_cursors(ground),
         clock=ground.clock,
+        enrolled=lambda: (ground.settings.data.directory / FILE).unlink(missing_ok=True),
     )
+
+
+def console_address(settings: Settings) -> str:
+    """Return where people open the console: `console.` under a domain, or this machine itself."""
+    domain, port = settings.server.domain, settings.server.port
+    return f"https://{domain if domain == 'localhost' else f'console.{domain}'}:{port}"
 
 
 def create_cursors(ground: Ground) -> Cursors:
@@ -233,6 +248,11 @@ def checks(ground: Ground) -> dict[str, Check]:
     required: dict[str, Check] = {"database": database, "keys": keys}
     # With PostgreSQL workers may run on other machines, and serving does not depend on them.
     return required if ground.database.dialect == "postgresql" else {**required, "worker": worker}
+
+
+def trust_anchor(settings: Settings) -> Path:
+    """Return the certificate whose fingerprint people compare: the operator's own, or that of the installation's CA."""
+    return settings.server.certificate or settings.data.directory / "tls" / "ca.pem"
 
 
 def tls_files(settings: Settings) -> TlsFiles:

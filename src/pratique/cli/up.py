@@ -8,7 +8,7 @@ import typer
 
 from pratique.cli.exits import Exit
 from pratique.cli.output import Output, OutputOption, emit, emit_json
-from pratique.core.settings import load, load_with_sources
+from pratique.core.settings import Settings, load, load_with_sources
 
 up = typer.Typer()
 down = typer.Typer()
@@ -40,10 +40,8 @@ def start_server(
     print("Pratique runs already." if started.already else f"Pratique is ready after {started.seconds:.1f} s.")
     print(f"  address  {control.address_of(settings)}")
     print(f"  data     {settings.data.directory}")
-    link = _sign_in_link(settings.data.directory)
-    if link:
-        print(f"  sign in  {link}")
-        print("           (works once, for 15 minutes; `pratique admin link` makes another)")
+    for number, line in enumerate(_first_sign_in(settings)):
+        print(f"  {'' if number else 'sign in':8} {line}")
     print(f"  next     {_command()} demo")
 
 
@@ -156,11 +154,14 @@ def _run(name: str) -> None:
     raise typer.Exit(run(name))
 
 
-def _sign_in_link(directory: Path) -> str:
+def _first_sign_in(settings: Settings) -> list[str]:
+    """Return the lines that tell the first administrator how to sign in, while that can still be used."""
     try:
-        return (directory / "sign-in-link").read_text().strip()
+        file = settings.data.directory / "first-sign-in.txt"
+        fresh = time.time() - file.stat().st_mtime < settings.identity.link_lifetime
+        return file.read_text().splitlines() if fresh else []
     except OSError:
-        return ""
+        return []
 
 
 def _command() -> str:

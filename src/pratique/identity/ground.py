@@ -1,5 +1,6 @@
 """What every use case of identity stands on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pratique.core.audit import Audit
@@ -25,3 +26,5 @@ class Ground:
     sealed: SealedColumns
     memory: RightsMemory
     authorizer: RightsAuthorizer
+    enrolled: Callable[[], None]
+    """Called after somebody has set a password or passkey: the offer of a first sign-in ends."""

@@ -85,6 +85,7 @@ class Passkeys:
         def save(tx: Transaction) -> NewSession:
             self._steps.use_up(tx, step)
             ensure_user(tx, step.principal_id)
+            tx.after_commit(self._ground.enrolled)
             self._insert(tx, step, passkey_id, verified, label)
             self._sessions.end_all(tx, step.principal_id)
             return self._sessions.begin(tx, step.principal_id, method=passkey_id, address=address, agent=agent)

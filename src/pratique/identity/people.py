@@ -127,6 +127,7 @@ class People:
 
     def _save(self, tx: Transaction, step: Step, *, password: bytes, totp: bytes, totp_step: int) -> None:
         ensure_user(tx, step.principal_id)
+        tx.after_commit(self._ground.enrolled)
         seal = self._ground.sealed.seal
         tx.execute(
             sa.update(users)

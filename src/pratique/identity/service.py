@@ -1,5 +1,7 @@
 """Identity in one place: what other parts of the product hold on to."""
 
+from collections.abc import Callable
+
 from pratique.core.audit import Audit
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.database import Cursors, Database, Epochs
@@ -43,6 +45,7 @@ class IdentityService:
         cursors: Cursors,
         clock: Clock | None = None,
         passwords: Passwords | None = None,
+        enrolled: Callable[[], None] = lambda: None,
     ) -> None:
         clock = clock or SystemClock()
         self.settings = settings
@@ -61,6 +64,7 @@ class IdentityService:
             sealed=SealedColumns(keys),
             memory=memory,
             authorizer=self.authorizer,
+            enrolled=enrolled,
         )
         steps = Steps(ground.sealed)
         self.principals = PrincipalService(ground)
