@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from pratique.core.database.transaction import Transaction
 from pratique.core.errors import Conflict, NotFound
 from pratique.core.ids import new_id
+from pratique.core.jobs import statements
 from pratique.core.jobs.errors import LeaseLost
 from pratique.core.jobs.tables import jobs, schedules
-from pratique.core.jobs.types import Job, JobState, JobStatus, Schedule
+from pratique.core.jobs.types import Due, Job, JobState, JobStatus, Schedule
 
 TOPIC = "jobs"
 """Hint: there may be something to claim."""
@@ -18,9 +19,7 @@ CANCEL_TOPIC = "jobs.cancel"
 PROGRESS_TOPIC = "progress"
 """Hint: the progress of some job has changed."""
 
-_FREE: dict[str, Any] = {"lease_token": None, "lease_owner": None, "lease_until": None}
 _STATUS_COLUMNS = [jobs.c[name] for name in JobStatus.__dataclass_fields__]
-_JOB_COLUMNS = [jobs.c[name] for name in ("id", "kind", "payload", "attempt", "max_attempts", "lane")]
 _LIVE = ("queued", "running")
 
 
@@ -47,16 +46,13 @@ class JobQueue:
         max_attempts: int = 8,
     ) -> str:
         """Queue a job in `tx` and return its id (of the live one, if `unique` is taken). Priority 0 goes first."""
-        due = tx.now if run_at is None else run_at
-        insert = tx.insert(jobs).values(
-            id=new_id(), kind=kind, payload=dict(payload), state="queued", priority=priority, run_at=due, lane=lane,
-            unique_key=unique, again=False, attempt=0, max_attempts=max_attempts, cancel_requested=False,
-            progress_done=0, progress_note="", last_error="", created_at=tx.now,
-        )  # fmt: skip
-        if unique is None:
-            job_id = tx.execute(insert.returning(jobs.c.id)).scalar_one()
-        else:
-            job_id = tx.execute(_asked_again(insert).returning(jobs.c.id)).scalar_one()
+        values = {
+            "id": new_id(), "kind": kind, "payload": dict(payload), "priority": priority, "lane": lane,
+            "run_at": tx.now if run_at is None else run_at, "unique_key": unique, "max_attempts": max_attempts,
+            "created_at": tx.now,
+        }  # fmt: skip
+        statement = statements.ENQUEUE if unique is None else statements.ENQUEUE_UNIQUE[tx.dialect]
+        job_id = tx.execute(statement, values).scalar_one()
         tx.hint(TOPIC)
         return str(job_id)
 
@@ -137,20 +133,18 @@ class JobQueue:
         chosen = _choose(tx, kinds, limit)
         if not chosen:
             return []
+        if tx.dialect == "sqlite":
+            return self._take(tx, chosen, owner, lease)
         try:
             with tx.savepoint():
                 return self._take(tx, chosen, owner, lease)
-        except sa.exc.IntegrityError:  # PostgreSQL: another worker has just begun a job of one of the lanes
+        except sa.exc.IntegrityError:  # another worker has just begun a job of one of the lanes
             return self._take_singly(tx, chosen, owner, lease)
 
-    def due_in(self, tx: Transaction, kinds: Collection[str]) -> int | None:
-        """Return microseconds until something is to be done (a job, a schedule, an expired lease): None, nothing."""
-        queued = sa.select(sa.func.min(jobs.c.run_at)).where(jobs.c.state == "queued", jobs.c.kind.in_(list(kinds)))
-        leased = sa.select(sa.func.min(jobs.c.lease_until)).where(jobs.c.state == "running")
-        planned = sa.select(sa.func.min(schedules.c.next_at)).where(schedules.c.kind.in_(list(kinds)))
-        moments = [tx.execute(query).scalar() for query in (queued, leased, planned)]
-        present = [moment for moment in moments if moment is not None]
-        return max(min(present) - tx.now, 0) if present else None
+    def due(self, tx: Transaction, kinds: Collection[str]) -> Due:
+        """Return when the next job, lease or schedule is due."""
+        row = tx.execute(statements.DUE, {"kinds": list(kinds)}).one()
+        return Due(tx.now, row.job, row.lease, row.schedule)
 
     def renew(self, tx: Transaction, held: Sequence[Job], lease: int) -> dict[tuple[str, str], bool]:
         """Extend leases; returns, for each (id, token) still held, whether the job is to be cancelled."""
@@ -167,55 +161,31 @@ class JobQueue:
     def progress(self, tx: Transaction, news: Sequence[tuple[Job, tuple[int, int | None, str]]]) -> None:
         """Store (done, total, note) of jobs that are still held."""
         for job, (done, total, note) in news:
-            values = {"progress_done": done, "progress_total": total, "progress_note": note[:200]}
-            tx.execute(sa.update(jobs).where(*_held(job)).values(**values))
+            values = {"held_id": job.id, "held_token": job.token, "done": done, "total": total, "note": note[:200]}
+            tx.execute(statements.PROGRESS, values)
         tx.hint(PROGRESS_TOPIC)
 
     def finish(self, tx: Transaction, job: Job) -> None:
         """Mark the job done (or queue it again if it was asked for meanwhile); LeaseLost if it is not held."""
-        state = sa.case((jobs.c.again, "queued"), else_="done")
-        self._end(
-            tx, job, state=state, attempt=sa.case((jobs.c.again, 0), else_=jobs.c.attempt), run_at=tx.now, again=False,
-            last_error="", finished_at=sa.case((jobs.c.again, None), else_=tx.now),
-        )  # fmt: skip
+        self._end(tx, job, statements.FINISH)
 
     def fail(self, tx: Transaction, job: Job, error: str, retry_in: int | None) -> None:
         """Queue the job again after `retry_in` microseconds, or, if that is None, move it to the dead letters."""
         if retry_in is not None:
-            self._end(tx, job, state="queued", run_at=tx.now + retry_in, last_error=error)
-            return
-        self._end(
-            tx, job, state=sa.case((jobs.c.again, "queued"), else_="dead"), run_at=tx.now, again=False,
-            attempt=sa.case((jobs.c.again, 0), else_=jobs.c.attempt), last_error=error,
-            finished_at=sa.case((jobs.c.again, None), else_=tx.now),
-        )  # fmt: skip
+            self._end(tx, job, statements.RETRY, run_at=tx.now + retry_in, error=error)
+        else:
+            self._end(tx, job, statements.BURY, error=error)
 
     def release(self, tx: Transaction, job: Job, note: str = "", after: int = 0) -> None:
         """Give the job back; the attempt does not count."""
-        self._end(tx, job, state="queued", run_at=tx.now + after, attempt=jobs.c.attempt - 1, last_error=note)
+        self._end(tx, job, statements.RELEASE, run_at=tx.now + after, error=note)
 
     def end_cancelled(self, tx: Transaction, job: Job) -> None:
-        self._end(tx, job, state="cancelled", finished_at=tx.now)
+        self._end(tx, job, statements.END_CANCELLED)
 
     def reap(self, tx: Transaction, dead_owners: Collection[str] = ()) -> int:
         """Give jobs whose lease has run out, or whose owner is known to have ended, to others; returns how many."""
-        gone = jobs.c.lease_until < tx.now
-        if dead_owners:
-            gone = sa.or_(gone, jobs.c.lease_owner.in_(list(dead_owners)))
-        hopeless = sa.and_(jobs.c.attempt >= jobs.c.max_attempts, sa.not_(jobs.c.again))
-        final = sa.or_(jobs.c.cancel_requested, hopeless)
-        result = tx.execute(
-            sa.update(jobs)
-            .where(jobs.c.state == "running", gone)
-            .values(
-                state=sa.case((jobs.c.cancel_requested, "cancelled"), (hopeless, "dead"), else_="queued"),
-                finished_at=sa.case((final, tx.now), else_=None),
-                run_at=tx.now,
-                last_error="The worker ended, or did not answer, while it had this job.",
-                **_FREE,
-            )
-        )
-        return result.rowcount
+        return tx.execute(statements.REAP, {"now": tx.now, "owners": list(dead_owners)}).rowcount
 
     def owners(self, tx: Transaction) -> list[str]:
         query = sa.select(jobs.c.lease_owner).where(jobs.c.state == "running").distinct()
@@ -223,20 +193,16 @@ class JobQueue:
 
     def plan(self, tx: Transaction, schedule: Schedule) -> None:
         """Keep one row for `schedule`; what is already planned stays, unless it is further off than one interval."""
-        first = tx.now + (0 if schedule.immediately else schedule.every)
+        one_interval = tx.now + schedule.every
         values = {"kind": schedule.kind, "payload": dict(schedule.payload), "every": schedule.every}
+        first = tx.now if schedule.immediately else one_interval
         insert = tx.insert(schedules).values(name=schedule.name, next_at=first, **values)
-        nearer = sa.case((schedules.c.next_at > first, first), else_=schedules.c.next_at)
+        nearer = sa.case((schedules.c.next_at > one_interval, one_interval), else_=schedules.c.next_at)
         tx.execute(insert.on_conflict_do_update(index_elements=["name"], set_={**values, "next_at": nearer}))
 
     def queue_scheduled(self, tx: Transaction, kinds: Collection[str]) -> None:
         """Queue a job for each schedule that is due, once, however many workers ask."""
-        due = tx.execute(
-            sa.update(schedules)
-            .where(schedules.c.next_at <= tx.now, schedules.c.kind.in_(list(kinds)))
-            .values(next_at=tx.now + schedules.c.every)
-            .returning(schedules.c.name, schedules.c.kind, schedules.c.payload)
-        ).all()
+        due = tx.execute(statements.DUE_SCHEDULES, {"now": tx.now, "kinds": list(kinds)}).all()
         for row in due:
             self.enqueue(tx, row.kind, row.payload, unique=f"schedule:{row.name}", max_attempts=3)
 
@@ -252,15 +218,8 @@ class JobQueue:
 
     def _take(self, tx: Transaction, ids: Collection[str], owner: str, lease: int) -> list[Job]:
         token = new_id()
-        rows = tx.execute(
-            sa.update(jobs)
-            .where(jobs.c.id.in_(ids), jobs.c.state == "queued")
-            .values(
-                state="running", lease_token=token, lease_owner=owner, lease_until=tx.now + lease,
-                attempt=jobs.c.attempt + 1, started_at=tx.now, progress_done=0, progress_total=None, progress_note="",
-            )
-            .returning(*_JOB_COLUMNS)
-        ).all()  # fmt: skip
+        values = {"ids": list(ids), "token": token, "owner": owner, "until": tx.now + lease, "now": tx.now}
+        rows = tx.execute(statements.TAKE, values).all()
         order = {job_id: place for place, job_id in enumerate(ids)}
         return [_job(row, token) for row in sorted(rows, key=lambda row: order[row.id])]
 
@@ -274,54 +233,26 @@ class JobQueue:
                 continue
         return taken
 
-    def _end(self, tx: Transaction, job: Job, **values: Any) -> None:
-        result = tx.execute(sa.update(jobs).where(*_held(job)).values(**values, **_FREE))
-        if result.rowcount != 1:
+    def _end(self, tx: Transaction, job: Job, statement: sa.Update, **values: Any) -> None:
+        parameters = {"now": tx.now, "held_id": job.id, "held_token": job.token, **values}
+        if tx.execute(statement, parameters).rowcount != 1:
             raise LeaseLost(f"The job {job.id} is no longer held by this worker.", kind=job.kind)
         if job.lane is not None:
             tx.hint(TOPIC)
 
 
-def _asked_again(insert: Any) -> Any:
-    """Complete an insert with what happens if the unique key is live."""
-    new = insert.excluded
-    return insert.on_conflict_do_update(
-        index_elements=[jobs.c.unique_key],
-        index_where=jobs.c.state.in_((sa.literal_column("'queued'"), sa.literal_column("'running'"))),
-        set_={
-            "again": sa.or_(jobs.c.again, jobs.c.state == "running"),
-            "priority": sa.case((new.priority < jobs.c.priority, new.priority), else_=jobs.c.priority),
-            "run_at": sa.case((new.run_at < jobs.c.run_at, new.run_at), else_=jobs.c.run_at),
-        },
-    )
-
-
 def _choose(tx: Transaction, kinds: Mapping[str, int], limit: int) -> list[str]:
     """Return ids of due jobs in their order: lanes that are free and once each, kinds up to their limits."""
-    other = jobs.alias("other")
-    busy = sa.exists().where(other.c.lane == jobs.c.lane, other.c.state == "running")
-    query = (
-        sa.select(jobs.c.id, jobs.c.kind, jobs.c.lane)
-        .where(jobs.c.state == "queued", jobs.c.run_at <= tx.now)
-        .where(jobs.c.kind.in_([kind for kind, free in kinds.items() if free > 0]))
-        .where(sa.or_(jobs.c.lane.is_(None), sa.not_(busy)))
-        .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.id)
-        .limit(limit * 4)
-    )
-    if tx.dialect == "postgresql":
-        query = query.with_for_update(skip_locked=True, of=jobs)
+    open_kinds = [kind for kind, free in kinds.items() if free > 0]
+    rows = tx.execute(statements.CANDIDATES[tx.dialect], {"now": tx.now, "kinds": open_kinds, "most": limit * 4})
     left, lanes, chosen = dict(kinds), set[str](), list[str]()
-    for row in tx.execute(query):
+    for row in rows:
         if len(chosen) < limit and left[row.kind] > 0 and row.lane not in lanes:
             left[row.kind] -= 1
             chosen.append(row.id)
             if row.lane is not None:
                 lanes.add(row.lane)
     return chosen
-
-
-def _held(job: Job) -> tuple[sa.ColumnElement[bool], ...]:
-    return jobs.c.id == job.id, jobs.c.lease_token == job.token, jobs.c.state == "running"
 
 
 def _status(row: Any) -> JobStatus:

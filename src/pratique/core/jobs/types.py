@@ -63,3 +63,24 @@ class Schedule:
     payload: Mapping[str, Any]
     every: int
     immediately: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When something is next to be done, None for never; all in microseconds."""
+
+    now: int
+    job: int | None
+    lease: int | None
+    schedule: int | None
+
+    @property
+    def delay(self) -> int | None:
+        """Microseconds until the first of them, 0 if it is over."""
+        moments = [moment for moment in (self.job, self.lease, self.schedule) if moment is not None]
+        return max(min(moments) - self.now, 0) if moments else None
+
+    @property
+    def housekeeping(self) -> bool:
+        """Whether a lease has run out or a schedule is due."""
+        return any(moment is not None and moment <= self.now for moment in (self.lease, self.schedule))

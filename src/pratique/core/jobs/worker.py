@@ -16,7 +16,7 @@ from pratique.core.jobs.errors import Cancelled, Interrupted, LeaseLost
 from pratique.core.jobs.handlers import JobContext, JobHandlers
 from pratique.core.jobs.owner import has_ended, this_owner
 from pratique.core.jobs.queue import CANCEL_TOPIC, TOPIC, JobQueue
-from pratique.core.jobs.types import Job
+from pratique.core.jobs.types import Due, Job
 
 _LOG = logging.getLogger("pratique.jobs")
 PURGE = "core.jobs.purge"
@@ -139,14 +139,17 @@ class Worker:
     def _fill(self) -> float:
         """Fill the free slots; return seconds until there may be more to do."""
         while (free := self._concurrency - len(self._running)) > 0 and not self._stopping:
-            due = self._database.read(lambda tx: self._queue.due_in(tx, self._handlers.kinds))
-            if due is None or due > 0:
-                return self._poll if due is None else min(self._poll, due / SECOND)
-            jobs = self._claim(free, housekeeping=True)
+            due = self._due()
+            if due.delay is None or due.delay > 0:
+                return self._poll if due.delay is None else min(self._poll, due.delay / SECOND)
+            jobs = self._claim(free, housekeeping=due.housekeeping)
+            self._hand_out(jobs)
             if not jobs:  # it waits for a lane or a kind's limit: the end of a job wakes this loop
                 return self._poll
-            self._hand_out(jobs)
         return self._poll
+
+    def _due(self) -> Due:
+        return self._database.read(lambda tx: self._queue.due(tx, self._handlers.kinds))
 
     def _claim(self, free: int, *, housekeeping: bool) -> list[Job]:
         def body(tx: Transaction) -> list[Job]:
