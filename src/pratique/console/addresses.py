@@ -15,7 +15,7 @@ def image(repository: str, digest: str) -> str:
 def safe_next(wanted: str) -> str:
     """Return a path on this host, or the start page for anything that a browser could take for another place."""
     plain = wanted.isascii() and wanted.isprintable() and "\\" not in wanted and " " not in wanted
-    if not plain or not wanted.startswith("/") or wanted.startswith("//") or wanted.startswith("/sign-"):
+    if not plain or not wanted.startswith("/") or wanted.startswith(("//", "/sign-")):
         return START
     return wanted[:2000]
 
@@ -39,3 +39,9 @@ def query(wanted: RecommendationFilter, **changes: str) -> str:
 
 def _flag(value: bool | None) -> str:
     return "" if value is None else "yes" if value else "no"
+
+
+def with_query(path: str, **fields: str) -> str:
+    """Return a path of this console with the fields that are set."""
+    text = urlencode([(name, value) for name, value in fields.items() if value])
+    return f"{quote(path, safe='/:')}?{text}" if text else quote(path, safe="/:")

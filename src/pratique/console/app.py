@@ -1,38 +1,84 @@
 """The console as one ASGI application: pages that read well without scripts, under a strict policy."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from pratique.console.sources import Exemptions, Feeds, Images, Jobs, SignIn
-from pratique.core.clock import Clock
-from pratique.core.permissions import Authorizer, Caller
-from pratique.recommendations.service import RecommendationService
-from pratique.recommendations.types import Visibility
+from pratique.console import addresses, assets, forms
+from pratique.console.errors import ErrorPages
+from pratique.console.live import Live
+from pratique.console.pages.desk import Desk, see_other
+from pratique.console.pages.exemptions import ExemptionPages
+from pratique.console.pages.feeds import FeedPages
+from pratique.console.pages.images import ImagePages
+from pratique.console.pages.jobs import JobPages
+from pratique.console.pages.recommendations import RecommendationPages
+from pratique.console.pages.sign_in import SignInPages, WelcomePages
+from pratique.console.parts import Parts
+from pratique.console.policy import REPORTS, SecurityHeaders
+from pratique.console.rendering import THEME, THEMES, YEAR, Pages
+from pratique.core.errors import PratiqueError
 
+__all__ = ["Parts", "create_console"]
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything the console is made of; it opens nothing by itself."""
+REPORT = 16_384
+"""Bytes of a policy report that are looked at."""
 
-    recommendations: RecommendationService
-    images: Images
-    feeds: Feeds
-    exemptions: Exemptions
-    jobs: Jobs
-    sign_in: SignIn
-    authorizer: Authorizer
-    visibility: Callable[[Caller], Visibility]
-    csrf: Callable[[bytes], bytes]
-    """HMAC-SHA-256 under the key of the purpose `csrf`."""
-    epoch: Callable[[], int]
-    """Number of the last change of findings; may block, is called at most once a second in a process."""
-    clock: Clock
-    registry_host: str
-    """Host and port under which clients push, for the first commands that an empty page shows."""
+log = logging.getLogger(__name__)
 
 
 def create_console(parts: Parts) -> Starlette:
     """Return the application; it serves every path that no other plane takes."""
-    raise NotImplementedError
+    built = assets.Assets()
+    csrf = forms.Csrf(parts.identity.sessions)
+    pages = Pages(built, csrf, parts.identity.authorizer, parts.clock, parts.registry_host)
+    desk = Desk(parts, pages, csrf)
+    live, wrong = Live(parts.epoch), ErrorPages(pages)
+    served = (RecommendationPages, ImagePages, FeedPages, ExemptionPages, JobPages, SignInPages, WelcomePages)
+    routes = [route for kind in served for route in kind(desk).routes()]
+    app = Starlette(
+        routes=[*_front(desk, built), *live.routes(), *routes],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers={PratiqueError: wrong.on_error, HTTPException: wrong.on_http_error},
+    )
+    app.state.live = live
+    return app
+
+
+def _front(desk: Desk, built: assets.Assets) -> list[Route]:
+    async def start(_: Request) -> Response:
+        return RedirectResponse(addresses.START, 307)
+
+    async def static(request: Request) -> Response:
+        found = built.file(request.path_params["name"])
+        if found is None:
+            return PlainTextResponse("No such file.\n", 404)
+        return Response(found.data, media_type=found.media_type, headers={"cache-control": assets.KEEP})
+
+    async def appearance(request: Request) -> Response:
+        form = await desk.csrf.checked(request)
+        answer = see_other(addresses.safe_next(forms.text(form, "next", 2000)))
+        chosen = forms.text(form, "theme")
+        if chosen in THEMES:
+            answer.set_cookie(THEME, chosen, max_age=YEAR, path="/", secure=True, httponly=True, samesite="lax")
+        return answer
+
+    async def report(request: Request) -> Response:
+        """Log a breach of the policy that a browser saw: foreign text, so bounded and never interpreted."""
+        body = b""
+        async for piece in request.stream():
+            body += piece[: REPORT - len(body)]
+        log.warning("content policy report: %r", body[:2000])
+        return Response(status_code=204)
+
+    return [
+        Route("/", start),
+        Route("/static/{name:str}", static),
+        Route("/appearance", appearance, methods=["POST"]),
+        Route(REPORTS, report, methods=["POST"]),
+    ]

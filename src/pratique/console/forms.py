@@ -1,49 +1,35 @@
 """Forms that work without scripts and cannot be sent by another site."""
 
-import hmac
 import secrets
-from collections.abc import Callable
-from hashlib import sha256
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
-from pratique.core.errors import Denied
 from pratique.core.http.plane import caller_of
+from pratique.identity.sessions import SessionService
 
 VISITOR = "__Host-visitor"
 FIELDS = 400
-Keyed = Callable[[bytes], bytes]
-
-
-class Forged(Denied):  # noqa: N818  named for what it is, as its parents are
-    """A form that was not made by this console for this browser."""
-
-    code = "form-forged"
 
 
 class Csrf:
     """Tokens bound to the session, or before sign-in to a random cookie of the browser; a MAC, so nothing is stored."""
 
-    def __init__(self, keyed: Keyed) -> None:
-        self._keyed = keyed
+    def __init__(self, sessions: SessionService) -> None:
+        self._sessions = sessions
 
     def token(self, request: Request) -> str:
-        return sha256(self._keyed(self._binding(request))).hexdigest()[:40]
+        return self._sessions.forgery_token(_subject(request))
 
     async def checked(self, request: Request) -> FormData:
-        """Return the fields of a form; raises Forged unless its token is that of this browser."""
+        """Return the fields of a form; raises ForgeryRefused unless its token is that of this browser."""
         form = await request.form(max_files=0, max_fields=FIELDS)
-        given = form.get("csrf")
-        if not isinstance(given, str) or not hmac.compare_digest(given.encode(), self.token(request).encode()):
-            raise Forged(
-                "This form is no longer valid.", remedy="Go back, load the page again and send it once more."
-            )
+        self._sessions.check_forgery_token(_subject(request), text(form, "csrf"))
         return form
 
-    def _binding(self, request: Request) -> bytes:
-        session = caller_of(request.scope).session_id
-        return b"session\0" + session.encode() if session else b"visitor\0" + visitor_of(request).encode()
+
+def _subject(request: Request) -> str:
+    return caller_of(request.scope).session_id or f"visitor/{visitor_of(request)}"
 
 
 def visitor_of(request: Request) -> str:

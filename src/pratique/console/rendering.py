@@ -14,7 +14,7 @@ from pratique.core.clock import Clock
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Authorizer
 from pratique.recommendations.actions import KIND_NAMES
-from pratique.recommendations.risk import LIKELY
+from pratique.recommendations.risk import LIKELY, SCALE
 from pratique.recommendations.types import SEVERITIES
 
 THEME = "__Host-theme"
@@ -41,9 +41,10 @@ class Pages:
         self._environment.filters.update(FILTERS)
         self._environment.globals.update(
             asset=assets.address,
-            severities=[severity.value for severity in SEVERITIES],
+            severities=SEVERITIES,
             kinds={kind.value: name for kind, name in KIND_NAMES.items()},
             likely_from=LIKELY,
+            scale=f"{SCALE:g}",
             registry_host=registry_host,
         )
 

@@ -6,10 +6,10 @@ Values here are views: already limited to what a page prints. Every text in them
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from pratique.core.permissions import Caller
-from pratique.recommendations.types import Counts, Visibility
+from pratique.recommendations.types import Visibility
 
 GateName = Literal["held", "open", "refused"]
 
@@ -63,7 +63,7 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True)
 class GapView:
-    """Something of an image that was not assessed, because …"""
+    """Something of an image that was not assessed, and why."""
 
     what: str
     reason: str
@@ -172,18 +172,6 @@ class JobView:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionView:
-    """One signed-in browser."""
-
-    id: str
-    started: int
-    seen: int
-    expires: int
-    agent: str
-    current: bool
-
-
 class Images(Protocol):
     """Repositories and images, limited to what the caller may see; calls may block and run in a thread."""
 
@@ -192,6 +180,8 @@ class Images(Protocol):
     def manifests(self, visibility: Visibility, repository: str, after: str, limit: int) -> Sequence[ManifestView]: ...
 
     def image(self, visibility: Visibility, repository: str, digest: str) -> ImageView | None: ...
+
+    def gate(self, visibility: Visibility, repository: str, digest: str) -> GateName | None: ...
 
     def resolve(self, visibility: Visibility, repository: str, tag: str) -> str | None: ...
 
@@ -220,55 +210,3 @@ class Jobs(Protocol):
     """Background work."""
 
     def recent(self, state: str, limit: int) -> Sequence[JobView]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LinkView:
-    """A one-time link that was looked at and not used up."""
-
-    name: str
-    purpose: str
-    expires: int
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What a person needs to set up a second factor: the secret and its address for authenticator apps."""
-
-    secret: str
-    uri: str
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A session that has begun: the value of its cookie, and how long it lives."""
-
-    cookie: str
-    seconds: int
-
-
-class SignIn(Protocol):
-    """Sign-in over identity. Everything wrong raises Unauthenticated, Gone or Invalid with a remedy, never a hint
-    about which part was wrong."""
-
-    def look(self, link: str) -> LinkView: ...
-
-    def begin_totp(self, link: str) -> Enrolment: ...
-
-    def finish_totp(self, link: str, name: str, password: str, secret: str, code: str, agent: str) -> Opened: ...
-
-    def passkey_creation(self, link: str) -> Mapping[str, Any]: ...
-
-    def finish_passkey_creation(self, link: str, answer: Mapping[str, Any], agent: str) -> Opened: ...
-
-    def password(self, name: str, password: str, code: str, agent: str) -> Opened: ...
-
-    def passkey_request(self) -> Mapping[str, Any]: ...
-
-    def passkey(self, answer: Mapping[str, Any], agent: str) -> Opened: ...
-
-    def sign_out(self, caller: Caller) -> None: ...
-
-    def sessions(self, caller: Caller) -> Sequence[SessionView]: ...
-
-    def end_session(self, caller: Caller, session_id: str) -> None: ...

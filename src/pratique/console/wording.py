@@ -39,7 +39,8 @@ def ago(instant: int, now: int) -> str:
     distance = abs(now - instant)
     for span, name in _SPANS:
         if distance >= span:
-            count = f"{plural(distance // span, name)}"
+            whole = distance // span if instant <= now else round(distance / span)
+            count = plural(whole, name)
             return f"{count} ago" if instant <= now else f"in {count}"
     return "just now"
 

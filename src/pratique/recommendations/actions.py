@@ -30,13 +30,13 @@ class Kind(StrEnum):
 
 
 KIND_NAMES: dict[Kind, str] = {
-    Kind.BASE_UPGRADE: "Upgrade a base image",
-    Kind.OS_UPDATE: "Update distribution packages",
-    Kind.APP_UPDATE: "Update application packages",
-    Kind.AWAIT_FIX: "No fix published yet",
-    Kind.LOAD_DATA: "Load advisory data",
-    Kind.REBUILD_SUPPORTED: "Rebuild with a supported release",
-    Kind.NOT_ASSESSED: "Find out what could not be assessed",
+    Kind.BASE_UPGRADE: "Base image",
+    Kind.OS_UPDATE: "Distribution package",
+    Kind.APP_UPDATE: "Application package",
+    Kind.AWAIT_FIX: "No fix yet",
+    Kind.LOAD_DATA: "Advisory data",
+    Kind.REBUILD_SUPPORTED: "Unsupported release",
+    Kind.NOT_ASSESSED: "Not assessed",
     Kind.OTHER: "Other",
 }
 _KINDS = {kind.value: kind for kind in Kind}

@@ -54,12 +54,12 @@ def lines_of_image(tx: Transaction, lineage: str, subject: str) -> list[Line]:
 def images(tx: Transaction, lineage: str) -> Mapping[str, int]:
     """Return for each action how many images of the lineage show a finding of it."""
     query = (
-        sa.select(action_of(), sa.func.count(sa.distinct(occurrences.c.subject_id)))
+        sa.select(action_of().label("action"), sa.func.count(sa.distinct(occurrences.c.subject_id)).label("shown"))
         .select_from(findings.join(occurrences, occurrences.c.finding_id == findings.c.id))
         .where(findings.c.lineage == lineage, OPEN)
         .group_by(action_of())
     )
-    return {row[0]: row[1] for row in tx.execute(query)}
+    return {row.action: row.shown for row in tx.execute(query)}
 
 
 def lineages(tx: Transaction) -> set[str]:

@@ -139,11 +139,11 @@ def _sums(actions: Sequence[str]) -> sa.Select[Any]:
 def _gains(tx: Transaction, actions: Sequence[str]) -> dict[str, float]:
     table = recommendation_lineages
     query = (
-        sa.select(table.c.worst_action, sa.func.sum(table.c.worst_risk - table.c.second_risk))
+        sa.select(table.c.worst_action, sa.func.sum(table.c.worst_risk - table.c.second_risk).label("gain"))
         .where(table.c.worst_action.in_(actions), table.c.assessed)
         .group_by(table.c.worst_action)
     )
-    return {row[0]: float(row[1]) for row in tx.execute(query)}
+    return {row.worst_action: float(row.gain) for row in tx.execute(query)}
 
 
 def _fixes(tx: Transaction, actions: Sequence[str]) -> dict[str, set[str]]:

@@ -1,9 +1,9 @@
 """The published risk formula. It is stated here once; page, API and documentation print it from this module.
 
-    risk = severity * threat * fix * 2.5            between 0 and 100
+    risk = severity * threat * fix * 2              between 0 and 100
 
     severity   critical 10, high 7, unknown 5, medium 4, low 1.5, negligible 0.5
-    threat     4 if exploitation is known (CISA KEV), else 1 + 3 * probability of exploitation (EPSS; 0 if unknown)
+    threat     5 if exploitation is known (CISA KEV), else 1 + 3 * probability of exploitation (EPSS; 0 if unknown)
     fix        1 if something can be done today, else 0.8
 
 A recommendation has the risk of its worst finding: many small findings never outrank one that is being exploited.
@@ -22,10 +22,10 @@ SEVERITY_WEIGHT: dict[Severity, float] = {
     Severity.NEGLIGIBLE: 0.5,
     Severity.UNKNOWN: 5.0,
 }
-EXPLOITED_THREAT = 4.0
+EXPLOITED_THREAT = 5.0
 LIKELY_THREAT = 3.0
 WITHOUT_FIX = 0.8
-SCALE = 2.5
+SCALE = 2.0
 MOST = 100.0
 
 LIKELY = 0.1

@@ -81,6 +81,13 @@ class RecommendationService:
         except Invalid as error:
             raise FilterInvalid(error.message, remedy=error.remedy) from error
 
+    def evidence(
+        self, recommendation: Recommendation, visibility: Visibility = EVERYTHING, cursor: str = "", limit: int = 25
+    ) -> EvidencePage:
+        """Return the findings behind a recommendation, worst first."""
+        wanted = FindingFilter(recommendation=recommendation.id, cursor=cursor, limit=limit)
+        return self.findings(wanted, visibility)
+
     def summary(self, visibility: Visibility = EVERYTHING) -> Summary:
         """Return the score and the counts at the head of the page."""
         return self._database.read(lambda tx: summing.summary(tx, visibility))

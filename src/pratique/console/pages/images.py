@@ -1,0 +1,135 @@
+"""Repositories, what they hold, and one image: the page that a refused pull names."""
+
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from pratique.console import addresses
+from pratique.console.evidence import EvidenceRow
+from pratique.console.pages.desk import Desk, in_thread, see_other
+from pratique.console.sources import ImageView
+from pratique.core.digests import Digest
+from pratique.core.errors import Invalid, NotFound
+from pratique.core.permissions import Permission
+from pratique.recommendations.listing import lineage_of
+from pratique.recommendations.types import Counts, Evidence, FindingFilter, Recommendation, Visibility
+
+READ = Permission.REGISTRY_METADATA_READ
+ROWS = 100
+FINDINGS = 50
+
+
+class DigestConvertor(Convertor[str]):
+    """A digest in an address."""
+
+    regex = "(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("digest", DigestConvertor())
+
+
+class ImagePages:
+    """Pages over the registry; reads only."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._images = desk.parts.images
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/repositories", self.repositories),
+            Route("/r/{repository:path}/-/{digest:digest}", self.image),
+            Route("/r/{repository:path}/-/{tag:str}", self.tag),
+            Route("/r/{repository:path}", self.repository),
+        ]
+
+    async def repositories(self, request: Request) -> Response:
+        """Show the repositories that the caller may list, by name."""
+        visibility = self._desk.visibility(request, Permission.REGISTRY_CATALOG_LIST)
+        search, after = request.query_params.get("q", "").strip()[:255], request.query_params.get("after", "")[:255]
+        rows = await in_thread(request, self._images.repositories, visibility, search, after, ROWS + 1)
+        following = addresses.with_query("/repositories", q=search, after=rows[ROWS - 1].name) if rows[ROWS:] else ""
+        return self._desk.pages.page(
+            request, "images/repositories.html", rows=rows[:ROWS], search=search, next=following
+        )
+
+    async def repository(self, request: Request) -> Response:
+        """Show the images of one repository, newest first."""
+        visibility, name = self._desk.visibility(request, READ), request.path_params["repository"]
+        after = request.query_params.get("after", "")[:255]
+        rows = await in_thread(request, self._images.manifests, visibility, name, after, ROWS + 1)
+        if not rows and not after:
+            raise _no_image(name)
+        following = addresses.with_query(f"/r/{name}", after=rows[ROWS - 1].digest) if rows[ROWS:] else ""
+        return self._desk.pages.page(
+            request, "images/repository.html", repository=name, rows=rows[:ROWS], next=following
+        )
+
+    async def tag(self, request: Request) -> Response:
+        """Lead from a tag to the image that waits under it, else to the one that is served."""
+        visibility, name = self._desk.visibility(request, READ), request.path_params["repository"]
+        digest = await in_thread(request, self._images.resolve, visibility, name, request.path_params["tag"])
+        if digest is None:
+            raise _no_image(f"{name}:{request.path_params['tag']}")
+        return see_other(addresses.image(name, digest))
+
+    async def image(self, request: Request) -> Response:
+        """Show an image: gate and reason, what to do, what was not assessed, findings, layers."""
+        visibility = self._desk.visibility(request, READ)
+        name, digest = request.path_params["repository"], _digest(request.path_params["digest"])
+        cursor = request.query_params.get("cursor", "")
+        image, actions, evidence, following, epoch = await in_thread(
+            request, self._read, visibility, name, digest, cursor
+        )
+        here = addresses.image(name, digest)
+        return self._desk.pages.page(
+            request,
+            "images/image.html",
+            image=image,
+            actions=actions,
+            counts=_total(actions),
+            evidence=[EvidenceRow.of(found) for found in evidence],
+            evidence_none="Not known yet." if image.packages is None else "",
+            evidence_next=addresses.with_query(here, cursor=following) if following else "",
+            fragment=here,
+            epoch=epoch,
+        )
+
+    def _read(
+        self, visibility: Visibility, name: str, digest: str, cursor: str
+    ) -> tuple[ImageView, tuple[Recommendation, ...], tuple[Evidence, ...], str, int]:
+        epoch = self._desk.parts.epoch()
+        image = self._images.image(visibility, name, digest)
+        if image is None:
+            raise _no_image(f"{name}@{digest}")
+        lineage = lineage_of(name)
+        actions = self._desk.parts.recommendations.of_image(lineage, digest, visibility)
+        wanted = FindingFilter(repository=lineage, subject=digest, cursor=cursor, limit=FINDINGS)
+        page = self._desk.parts.recommendations.findings(wanted, visibility)
+        return image, actions, page.items, page.next_cursor, epoch
+
+
+def _digest(text: str) -> str:
+    try:
+        return str(Digest.parse(text))
+    except Invalid as error:
+        raise _no_image(text) from error
+
+
+def _total(actions: tuple[Recommendation, ...]) -> Counts:
+    names = Counts.__dataclass_fields__
+    return Counts(**{name: sum(getattr(item.counts, name) for item in actions) for name in names})
+
+
+def _no_image(what: str) -> NotFound:
+    return NotFound(
+        f"There is no {what[:300]} here, or you may not see it.",
+        remedy="It may have been deleted. The list of repositories shows what there is.",
+    )

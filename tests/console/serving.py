@@ -1,0 +1,122 @@
+"""The console as the product serves it: real pipeline, TLS, identity, keys and database; stand-ins for the rest."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pratique.console.app import create_console
+from pratique.console.parts import Parts
+from pratique.core.audit import Audit
+from pratique.core.clock import Clock, SystemClock
+from pratique.core.database import Cursors, Database, Epochs, create_schema, open_database
+from pratique.core.http.answers import html_error
+from pratique.core.http.hosts import HostRules
+from pratique.core.http.pipeline import Pipeline
+from pratique.core.http.plane import Plane
+from pratique.core.http.server import Server, TlsFiles
+from pratique.core.keys.client import local_keys
+from pratique.core.keys.types import Role
+from pratique.core.permissions import OPERATOR, Scope
+from pratique.core.settings.schema import Identity as IdentitySettings
+from pratique.core.tls import ensure_certificate
+from pratique.identity import roles
+from pratique.identity.service import IdentityService
+from pratique.identity.sessions import COOKIE
+from pratique.identity.types import PrincipalName
+from pratique.recommendations.service import RecommendationService
+from tests.console.sources import StubExemptions, StubFeeds, StubImages, StubJobs
+from tests.recommendations.seeding import order
+
+
+@dataclass
+class Running:
+    """A console with its parts within reach of the test."""
+
+    database: Database
+    identity: IdentityService
+    pipeline: Pipeline
+    images: StubImages
+    feeds: StubFeeds
+    exemptions: StubExemptions
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    def session(self, name: str = "ada", role: str = "Owner", scope: str = "/") -> dict[str, str]:
+        """Return the cookie of a person who is signed in and holds a role."""
+        identity = self.identity
+
+        def body(tx):  # type: ignore[no-untyped-def]
+            person = identity.principals.create(tx, OPERATOR, PrincipalName.parse(name), "user")
+            identity.assignments.create(tx, OPERATOR, person, roles.find(role), Scope.parse(scope))
+            return identity.sessions.begin(tx, person.id, method="password", address="127.0.0.1", agent="Firefox 140 on Linux")
+
+        return {COOKIE: self.database.write(body).cookie}
+
+
+@contextmanager
+def console(directory: Path, clock: Clock | None = None, database: Database | None = None) -> Iterator[Running]:
+    """A console without a socket, to be asked through its pipeline."""
+    clock = clock or SystemClock()
+    own = database is None
+    database = database or open_database(f"sqlite:///{directory}/console.db", clock=clock, hints_directory=directory / "hints")
+    create_schema(database)
+    keys = local_keys(directory / "keys")
+    audit, epochs, cursors = Audit(database), Epochs(database), Cursors(b"k" * 32)
+    identity = IdentityService(
+        database, keys, IdentitySettings(), epochs=epochs, audit=audit, cursors=cursors, clock=clock
+    )
+    images, feeds = StubImages(clock), StubFeeds()
+    exemptions = StubExemptions(clock)
+    parts = Parts(
+        recommendations=RecommendationService(database, cursors, order),
+        images=images,
+        feeds=feeds,
+        exemptions=exemptions,
+        jobs=StubJobs(clock),
+        identity=identity,
+        epoch=lambda: epochs.current("recommendations"),
+        clock=clock,
+        registry_host="localhost:8443",
+    )
+    plane = Plane(
+        "console", ("console",), ("",), create_console(parts), html_error, identity.console_authenticator, data_plane=False
+    )
+    pipeline = Pipeline([plane], HostRules(), log_requests=False)
+    try:
+        yield Running(database, identity, pipeline, images, feeds, exemptions)
+    finally:
+        pipeline.abandon()
+        identity.close()
+        audit.close()
+        keys.close()
+        if own:
+            database.close()
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[Running]:
+    """A console on a loopback port over TLS."""
+    with console(directory) as running:
+        keys = local_keys(directory / "tls-keys", Role.ADMIN)
+        state = ensure_certificate(keys, directory / "tls", domain="localhost", now=SystemClock().now(), machine="test")
+        keys.close()
+        ready = threading.Event()
+        server = Server(
+            running.pipeline, port=0, tls=TlsFiles(state.certificate, state.key), drain=2.0, started=ready.set
+        )
+        server.bind()
+        running.port = server.port
+        thread = threading.Thread(target=server.run, name="console-server")
+        thread.start()
+        try:
+            assert ready.wait(10)
+            yield running
+        finally:
+            server.stop()
+            thread.join(15)
+            assert not thread.is_alive()
