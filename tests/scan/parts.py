@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -17,6 +17,7 @@ from pratique.advisories.types import (
     Match,
     MatchReport,
     MatchState,
+    NeededFeed,
     PackageCoverage,
     PackageKey,
     PackageLike,
@@ -80,6 +81,9 @@ class WrittenAdvisories:
 
     def feeds(self) -> tuple[FeedStatus, ...]:
         return (FeedStatus("debian", "Debian", FeedState.CURRENT, fetched_at=1),)
+
+    def needed(self, ecosystems: Iterable[str]) -> tuple[NeededFeed, ...]:
+        return ()
 
     def keys_of(self, package: PackageLike) -> tuple[PackageKey, ...]:
         return (PackageKey("debian", package.source_name or package.name),)
@@ -197,7 +201,7 @@ class Parts:
         self.store = WrittenAdvisories()
         self.shelf = Shelf()
         self.reader = ReadHere()
-        self.scan = ScanService()
+        self.scan = ScanService(self.store)
         self.announcer = Announcer(self.findings, self.events)
         registry: Any = self.shelf
         self.indexer = Indexer(database, registry, self.reader, self.store, self.announcer)

@@ -1,19 +1,29 @@
 """What other domains may ask of the scanner."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from pratique.advisories.types import NeededFeed
 from pratique.core.database import Transaction
 from pratique.scan.facts import ecosystems_of, facts_of, severity_counts
 from pratique.scan.tables import images, places
 from pratique.scan.types import ImageFacts, Place
 
 
+class Needs(Protocol):
+    """Tells which feeds would be needed; `advisories.service.AdvisoryStore` does."""
+
+    def needed(self, ecosystems: Iterable[str]) -> tuple[NeededFeed, ...]: ...
+
+
 class ScanService:
     """Facts about images: each layer read once, each package judged once, for all images that have it."""
+
+    def __init__(self, store: Needs) -> None:
+        self._store = store
 
     def facts(self, tx: Transaction, digest: str) -> ImageFacts:
         """Return what is known about an image, with counts by severity; state READING when nothing is yet."""
@@ -27,9 +37,9 @@ class ScanService:
         """Return how many pairs of package and vulnerability an image has, by severity, worst first."""
         return severity_counts(tx, digest)
 
-    def ecosystems(self, tx: Transaction, digest: str) -> set[str]:
-        """Return what feeds the packages of an image need: `debian:12`, `pypi` and so on."""
-        return ecosystems_of(tx, digest)
+    def needed(self, tx: Transaction, digest: str) -> tuple[NeededFeed, ...]:
+        """Return feeds that would judge the packages of an image and are absent, or there only as starter data."""
+        return self._store.needed(sorted(ecosystems_of(tx, digest)))
 
     def details(self, tx: Transaction, digest: str) -> dict[str, Any]:
         """Return what is kept of an image's configuration, and what was not assessed in it."""

@@ -1,17 +1,17 @@
 """Errors of trust.
 
 PratiqueError
-└─ NoDecision        nothing has been decided about this image here
+├─ NoSuchImage       there is no such image in this repository
 └─ ExemptionUnknown  no exemption has this id
 """
 
 from pratique.core.errors import NotFound
 
 
-class NoDecision(NotFound):
-    """Nothing has been decided about this image in this repository."""
+class NoSuchImage(NotFound):
+    """There is no such image in this repository, or nobody who asks may see it."""
 
-    code = "no-decision"
+    code = "no-such-image"
 
 
 class ExemptionUnknown(NotFound):

@@ -58,8 +58,8 @@ class TrustService:
         console: str = "",
     ) -> None:
         self._database = database
-        self._registry = registry
-        self._scan = scan
+        self.registry = registry
+        self.scan = scan
         self._findings = findings
         self._events = events
         self._jobs = jobs
@@ -72,7 +72,7 @@ class TrustService:
 
     def decide_many(self, tx: Transaction, places: Sequence[Place]) -> list[Decision]:
         """As `decide`, in a bounded number of statements for all whose answer stays the same."""
-        facts = self._scan.facts_of(tx, [place.digest for place in places])
+        facts = self.scan.facts_of(tx, [place.digest for place in places])
         exemptions = self._findings.exemptions_active(tx)
         held = decisions.current(tx, places, self._policy.name)
         taken = []
@@ -139,7 +139,7 @@ class TrustService:
         )
         names = tuple(dict.fromkeys(reason.name for reason in verdict.reasons if reason.name))
         reason = GateReason(verdict.summary, verdict.remedy, self.link(place), names)
-        self._registry.apply_gate(
+        self.registry.apply_gate(
             tx,
             repository_id=place.repository_id,
             digest=place.digest,

@@ -1,0 +1,81 @@
+"""The management API around scanning: advisory data, its renewal, and how to renew it."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from pratique.advisories.service import AdvisoryStore, feed_names
+from pratique.core.database import Database, Transaction
+from pratique.core.errors import Invalid
+from pratique.core.http.plane import caller_of, threads_of
+from pratique.core.permissions import Authorizer, Permission, Scope
+from pratique.scan.jobs import ScanJobs
+from pratique.scan.matches import stored_revision
+from pratique.scan.tables import package_keys, package_sets
+
+_LANGUAGES = ("pypi", "npm")
+
+
+class SyncBody(BaseModel):
+    """Which feeds to fetch; none: all that are enabled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feeds: list[Annotated[str, Field(max_length=64)]] = Field(default_factory=list, max_length=100)
+
+
+def router(database: Database, advisories: AdvisoryStore, jobs: ScanJobs, authorizer: Authorizer) -> APIRouter:
+    """Routes below /api/v1 for advisory data and its renewal."""
+    routes = APIRouter(tags=["advisories"])
+    _advisories(routes, database, advisories, jobs, authorizer)
+    return routes
+
+
+def _advisories(
+    routes: APIRouter, database: Database, store: AdvisoryStore, work: ScanJobs, authorizer: Authorizer
+) -> None:
+    @routes.get("/advisories")
+    async def show_advisories(request: Request) -> dict[str, Any]:
+        """Show every feed with its age, and what would be needed to judge all that was seen."""
+        authorizer.require(caller_of(request.scope), Permission.ADVISORIES_FEEDS_READ, Scope.root())
+
+        def read() -> dict[str, Any]:
+            store.refresh()
+            revision, starter = database.read(stored_revision)
+            needed = store.needed(sorted(database.read(seen_ecosystems)))
+            return {
+                "revision": revision,
+                "starter": starter,
+                "feeds": [{**asdict(feed), "state": feed.state.value} for feed in store.feeds()],
+                "needed": [asdict(feed) for feed in needed],
+            }
+
+        return await threads_of(request.scope).run(read)
+
+    @routes.post("/advisories/sync", status_code=202)
+    async def sync_advisories(request: Request, body: SyncBody) -> dict[str, Any]:
+        """Fetch feeds in the background; the answer names the operation to watch."""
+        authorizer.require(caller_of(request.scope), Permission.ADVISORIES_FEEDS_SYNC, Scope.root())
+        unknown = sorted(set(body.feeds) - set(feed_names()))
+        if unknown:
+            raise Invalid(f"there is no feed {unknown[0]!r}", remedy=f"the feeds are: {', '.join(feed_names())}")
+        identity = await database.write_async(lambda tx: work.request_sync(tx, body.feeds))
+        return {"operation": identity, "status": f"/api/v1/operations/{identity}"}
+
+    @routes.post("/advisories/changed", status_code=202)
+    async def announce_change(request: Request) -> dict[str, Any]:
+        """Say that data was put into the store from outside (an imported bundle): everything is judged again by it."""
+        authorizer.require(caller_of(request.scope), Permission.ADVISORIES_FEEDS_SYNC, Scope.root())
+        store.refresh()
+        await database.write_async(lambda tx: work.announce_data(tx, ()))
+        return {"revision": store.revision}
+
+
+def seen_ecosystems(tx: Transaction) -> set[str]:
+    """What has been seen in images: `debian:12`, `alpine:3.19`, `pypi`, `npm`."""
+    releases = set(tx.execute(sa.select(package_sets.c.distro).distinct()).scalars()) - {""}
+    spoken = sa.select(package_keys.c.ecosystem).where(package_keys.c.ecosystem.in_(_LANGUAGES)).distinct()
+    return releases | set(tx.execute(spoken).scalars())
