@@ -23,8 +23,11 @@ def prepare(settings: Settings) -> None:
     note(directory, "prepare")
     if (directory / "refuse").exists():
         raise Conflict("the database is of a newer version", remedy="install that version")
-    if not (directory / "server.pem").exists():
-        (directory / "server.pem").write_bytes(certificate())
+    file = directory / "tls/server.pem"
+    if not file.exists() or (directory / "renew").exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(certificate())
+        (directory / "renew").unlink(missing_ok=True)
 
 
 def serve(settings: Settings) -> None:
@@ -32,7 +35,7 @@ def serve(settings: Settings) -> None:
     note(directory, "serve")
     server = http.server.ThreadingHTTPServer((settings.server.host, settings.server.port), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "server.pem")
+    context.load_cert_chain(directory / "tls/server.pem")
     server.socket = context.wrap_socket(server.socket, server_side=True)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, lambda *_: note(directory, "reload"))

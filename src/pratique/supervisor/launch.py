@@ -15,6 +15,8 @@ class Launch:
     log_size: int = 10 * 1024 * 1024
     log_files: int = 5
     foreground: bool = False
+    refresh: float = 86400.0
+    """Seconds between two runs of `prepare` while the server runs: it renews certificates."""
 
     def words(self) -> list[str]:
         return [f"{entry.name}={getattr(self, entry.name)}" for entry in fields(self)]
@@ -31,4 +33,5 @@ class Launch:
             log_size=int(given["log_size"]),
             log_files=int(given["log_files"]),
             foreground=given["foreground"] == "True",
+            refresh=float(given["refresh"]),
         )

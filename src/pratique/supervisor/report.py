@@ -74,4 +74,3 @@ def _descendants(pid: int) -> Iterator[int]:
     for child in children:
         yield int(child)
         yield from _descendants(int(child))
-

@@ -31,6 +31,8 @@ class Supervisor:
         self._state = "starting"
         self._message = ""
         self._stop_at: float | None = None
+        self._refresh_at = time.monotonic() + launch.refresh
+        self._certificate = 0
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._signals: set[int] = set()
         self._shown = ""
@@ -55,6 +57,7 @@ class Supervisor:
         if self._state == "stopping":
             self._go_on_stopping(now)
         else:
+            self._refresh(now)
             self._start_due(now)
         self._show()
         if self._state != "stopped":
@@ -120,17 +123,36 @@ class Supervisor:
         elif running and self._gives_up(child):
             self._fail(name)
 
+    def _refresh(self, now: float) -> None:
+        """Prepare again now and then: certificates are renewed while the server runs."""
+        if now >= self._refresh_at and self._family.forking:
+            self._refresh_at = now + self._launch.refresh
+            self._family["prepare"].want(now)
+
     def _prepared(self, code: int, now: float) -> None:
+        serving = self._family["api"].pid is not None
         if code > 0:
-            self._fail("prepare")
+            if not serving:
+                self._fail("prepare")
             return
         if code < 0:  # killed: by the memory limit, or with the forking process, which will ask for it again
             if self._family.forking:
                 self._family["prepare"].want(now + 1)
             return
         self._state = "running"
+        if self._certificate_changed() and serving:
+            self._family.signal("api", signal.SIGHUP)
         for name in SERVING:
             self._family[name].want(now)
+
+    def _certificate_changed(self) -> bool:
+        """Whether the server's certificate is another file than at the last look."""
+        before = self._certificate
+        try:
+            self._certificate = (self._launch.directory / "tls/server.pem").stat().st_mtime_ns
+        except OSError:
+            self._certificate = 0
+        return self._certificate != before
 
     def _gives_up(self, child: Child) -> bool:
         if child.name == "keys":
