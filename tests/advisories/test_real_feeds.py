@@ -57,7 +57,7 @@ def test_nginx_of_bookworm_main_has_a_known_exploited_vulnerability_and_the_secu
     found = affected(real, deb("nginx", "1.22.1-9", release="12"))
     exploited = found["CVE-2023-44487"]
     assert exploited.exploited
-    assert exploited.fixed_version == "1.22.1-9+deb12u1"
+    assert exploited.fixed_version.startswith("1.22.1-9+deb12u")
     assert affected(real, deb("nginx", "1.22.1-9+deb12u11", release="12")) == {}
 
 

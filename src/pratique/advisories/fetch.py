@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -90,7 +90,7 @@ class FeedClient:
         self._sleep = sleep
         self._client: httpx2.Client | None = None
 
-    def __enter__(self) -> "FeedClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,17 +125,18 @@ class FeedClient:
         """
         directory.mkdir(parents=True, exist_ok=True)
         address = url if direct else self.address(url)
-        transfer = _Transfer(self._open(), address, directory, self.limits, progress, cancelled)
-        for attempt in range(self.limits.attempts):
+        limits = self.limits
+        transfer = _Transfer(self._open(), address, directory, limits=limits, progress=progress, cancelled=cancelled)
+        for attempt in range(limits.attempts):
             try:
                 return transfer.run(known)
             except _RetryError as failure:
-                if attempt + 1 == self.limits.attempts:
+                if attempt + 1 == limits.attempts:
                     raise FeedUnavailable(
                         f"{transfer.host} did not deliver {urlsplit(url).path}: {failure.reason}.",
                         remedy="Try again later, or set advisories.mirror; the data that is there stays in use.",
                     ) from failure
-                self._sleep(min(failure.pause or 2.0**attempt, self.limits.longest_pause))
+                self._sleep(min(failure.pause or 2.0**attempt, limits.longest_pause))
         raise AssertionError("unreachable")
 
     def _open(self) -> httpx2.Client:
@@ -167,6 +168,7 @@ class _Transfer:
         client: httpx2.Client,
         url: str,
         directory: Path,
+        *,
         limits: FetchLimits,
         progress: Progress,
         cancelled: Callable[[], bool],

@@ -66,17 +66,22 @@ def needed_feeds(manifest: Manifest, packages: Mapping[str, int], now: int) -> t
             total, spaces = wanted.setdefault(feed, (0, []))
             wanted[feed] = (total + count, [*spaces, space])
     found = [
-        NeededFeed(feed, BY_NAME[feed].spec.title, _for(count, spaces), count, BY_NAME[feed].spec.download_bytes, present)
+        _needed(feed, _for(count, spaces), count, present=present)
         for feed, (count, spaces) in wanted.items()
         if (present := _present(manifest, feed, now)) is not None
     ]
     if packages:
         found += [
-            NeededFeed(feed, BY_NAME[feed].spec.title, why, 0, BY_NAME[feed].spec.download_bytes, present)
+            _needed(feed, why, 0, present=present)
             for feed, why in _SCORE_FEEDS.items()
             if (present := _present(manifest, feed, now)) is not None
         ]
     return tuple(found)
+
+
+def _needed(feed: str, reason: str, packages: int, *, present: bool) -> NeededFeed:
+    spec = BY_NAME[feed].spec
+    return NeededFeed(feed, spec.title, reason, packages, spec.download_bytes, present)
 
 
 def _present(manifest: Manifest, feed: str, now: int) -> bool | None:

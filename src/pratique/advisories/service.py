@@ -196,10 +196,10 @@ def sync(
     synchroniser = Synchroniser(
         store.directory,
         client,
-        reporter or NullReporter(),
-        cancelled or _never,
-        store.clock,
-        options or {},
+        reporter=reporter or NullReporter(),
+        cancelled=cancelled or _never,
+        clock=store.clock,
+        options=options or {},
         force=force,
         accept_shrink=accept_shrink,
     )

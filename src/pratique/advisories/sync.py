@@ -27,11 +27,11 @@ class Synchroniser:
         self,
         directory: Path,
         client: FeedClient,
+        *,
         reporter: Reporter,
         cancelled: Callable[[], bool],
         clock: Clock,
         options: Mapping[str, str],
-        *,
         force: bool = False,
         accept_shrink: bool = False,
     ) -> None:

@@ -144,7 +144,7 @@ class Match:
     aliases: tuple[str, ...] = ()
     title: str = ""
     reason: str = ""  # why not assessed; for `affected` what to know beside it ('Debian: no-dsa, minor issue')
-    status: str = ""  # as the feed says: 'no-dsa', 'postponed', 'ignored', 'end-of-life', 'unimportant', 'update-pending'
+    status: str = ""  # 'no-dsa', 'postponed', 'ignored', 'end-of-life', 'unimportant', 'malware', 'update-pending'
     fixed_version: str = ""  # smallest version on this branch that has the fix; '' = none known
     severity: Severity = Severity.UNKNOWN
     severity_source: str = ""

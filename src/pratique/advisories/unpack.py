@@ -4,13 +4,13 @@ Each function states its limits and refuses with `FeedRefused` past them; none o
 was given.
 """
 
+import contextlib
 import lzma
 import mmap
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from pratique.advisories.errors import FeedRefused
 
@@ -18,10 +18,6 @@ CHUNK = 1 << 18
 MAX_RATIO = 1_100  # deflate cannot do more than 1,032
 MAX_LZMA_RATIO = 20_000
 RATIO_FREE = 16 << 20  # below this size no ratio is judged
-
-
-class _Decompressor(Protocol):
-    def __call__(self, data: bytes, max_length: int) -> bytes: ...
 
 
 def inflate(source: Path, target: Path, *, limit: int) -> None:
@@ -120,8 +116,6 @@ class Document:
         return self.buffer
 
     def __exit__(self, *_: object) -> None:
-        try:
+        with contextlib.suppress(BufferError):  # a slice of it may still be held; the mapping goes when the slice does
             self.buffer.close()
-        except BufferError:  # a slice of it is still held; the mapping goes when the slice does
-            pass
         self._stream.close()

@@ -71,10 +71,7 @@ def _classes(levels: Mapping[str, int]) -> tuple[int, int, int, int]:
     zeros = [levels[name] == 0 for name in _EQ1]
     first = 0 if all(zeros) else 1 if any(zeros) and levels["AV"] != 3 else 2
     second = int(any(levels[name] for name in _EQ2))
-    if levels["VC"] == 0 and levels["VI"] == 0:
-        third = 0
-    else:
-        third = 1 if any(levels[name] == 0 for name in _EQ3) else 2
+    third = 0 if levels["VC"] == levels["VI"] == 0 else 1 if any(levels[name] == 0 for name in _EQ3) else 2
     fourth = 1 if any(levels[name] == 0 for name in _EQ4) else 2
     return first, second, third, fourth
 

@@ -82,7 +82,7 @@ def _documents(buffer: mmap.mmap) -> dict[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(buffer, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError as error:
-        raise FeedRefused(f"The tracker's document is no JSON object: {error}.", remedy="Run the sync again.") from error
+        raise FeedRefused(f"The document is no JSON object: {error}.", remedy="Run the sync again.") from error
 
 
 def facts_of(source: str, name: str, vulnerability: _Vulnerability) -> Iterator[Fact]:

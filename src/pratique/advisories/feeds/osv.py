@@ -55,11 +55,11 @@ class Osv:
         if there and listing is None and bench.view is not None and not bench.force:
             return
         newest, changed = _changed(listing.path, bench.record.cursor) if listing else ("", None)
-        if changed is not None and len(changed) <= MAX_SINGLE and bench.view is not None and not bench.force:
-            if self._stage_single(bench, changed):
-                bench.record.cursor = newest
-                yield Renewal(whole=False, data_date=_micros(newest, bench.clock.now()))
-                return
+        few = changed is not None and len(changed) <= MAX_SINGLE and bench.view is not None and not bench.force
+        if few and self._stage_single(bench, changed or []):
+            bench.record.cursor = newest
+            yield Renewal(whole=False, data_date=_micros(newest, bench.clock.now()))
+            return
         download = bench.get("all", f"{self._root}all.zip")
         if download is not None or bench.view is None:
             if download is None:
@@ -78,11 +78,12 @@ class Osv:
                 yield from self._read(bench, name, content)
 
     def _read(self, bench: Workbench, name: str, content: bytes) -> list[Fact]:
+        if not content:
+            bench.reject(name, f"larger than {MAX_RECORD >> 20} MiB, or empty")
+            return []
         try:
-            if not content:
-                raise FeedRefused(f"larger than {MAX_RECORD >> 20} MiB, or empty")
             facts = list(facts_of(self._decoder.decode(content), self.ecosystem))
-        except (msgspec.MsgspecError, FeedRefused, RecursionError) as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             bench.reject(name, error)
             return []
         bench.count()

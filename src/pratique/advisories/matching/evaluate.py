@@ -63,11 +63,10 @@ def _compared(question: Question, feed: str, advisory: Advisory, key: bytes | No
             return _affected(question, feed, advisory, interval, key)
     if key is not None and key in advisory.versions:
         return _affected(question, feed, advisory, None, key)
+    reason = advisory.unusable
     if key is None and (advisory.intervals or advisory.versions):
-        return Hit(question, feed, advisory, MatchState.NOT_ASSESSED, None, "", b"", "the package's version is unreadable")
-    if advisory.unusable:
-        return Hit(question, feed, advisory, MatchState.NOT_ASSESSED, None, "", b"", advisory.unusable)
-    return None
+        reason = "the package's version cannot be compared"
+    return Hit(question, feed, advisory, MatchState.NOT_ASSESSED, None, "", b"", reason) if reason else None
 
 
 def _unread(interval: Interval) -> bool:

@@ -93,12 +93,12 @@ class Matcher:
             code, reason = "no-data", f"the starter data of {question.feed} does not cover it"
         else:
             feeds = (question.feed, question.suite_feed) if by_suite else (question.feed,)
-            return Judged(question.package, question=question, assessed=True, feeds=feeds)
+            return Judged(question.package, question, assessed=True, feeds=feeds)
         if by_suite:
             reason = f"only pending updates are known: {reason}"
             feeds = (question.suite_feed,)
-            return Judged(question.package, question=question, assessed=True, feeds=feeds, code="suite-only", reason=reason)
-        return Judged(question.package, question=question, code=code, reason=reason)
+            return Judged(question.package, question, assessed=True, feeds=feeds, code="suite-only", reason=reason)
+        return Judged(question.package, question, code=code, reason=reason)
 
     def _respect_owner(self, judged: Judged, tables: _Tables, owners: Mapping[tuple[str, str], Question]) -> None:
         """Leave out what the owning distribution package's feed speaks of; mark the rest as less certain."""

@@ -16,7 +16,10 @@ _PUBLISHERS = re.compile(
     re.IGNORECASE,
 )
 _OWN = re.compile(r"@(?:[a-z0-9-]+\.)*debian\.org>?\s*\Z", re.IGNORECASE)
-_MARKS = re.compile(r"\.pgdg[0-9]|[~+]pgdg|\+rpt[0-9]|\+0~20[0-9]{6}|deb\.sury\.org|~bpo[0-9]|nodesource[0-9]|~(?:jammy|noble|focal)\b")
+_MARKS = re.compile(
+    r"\.pgdg[0-9]|[~+]pgdg|\+rpt[0-9]|\+0~20[0-9]{6}|deb\.sury\.org|~bpo[0-9]|nodesource[0-9]|"
+    r"~(?:jammy|noble|focal)\b"
+)
 
 
 def third_party(vendor: str, version: str) -> str:

@@ -10,7 +10,7 @@ Significant = Callable[[bytes, bytes], bool]
 
 
 def merged(files: Sequence[FeedFile]) -> Iterator[Row]:
-    """The rows of a base and its deltas (oldest first), each key once with its newest body; removed ones are left out."""
+    """The rows of a base and its deltas (oldest first): each key once, with its newest body, unless it was removed."""
     streams = [_levelled(file, -level) for level, file in enumerate(files)]
     last: tuple[str, str] | None = None
     for space, name, _, body in heapq.merge(*streams, key=lambda row: row[:3]):
@@ -27,7 +27,7 @@ def _levelled(file: FeedFile, level: int) -> Iterator[tuple[str, str, int, bytes
 
 
 def difference(old: Iterable[Row], new: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:
-    """Each row that differs, as (new row, old body); a removed row has an empty new body, an added one an empty old one.
+    """Each row that differs, as (new row, old body): an empty new body for a removed row, an empty old one for a new.
 
     Both streams are sorted by key.
     """

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from pratique.advisories.store.files import EVERYTHING, ChangeRow, FeedFile, FileWriter, Row
+from pratique.advisories.store.files import EVERYTHING, ChangeRow, FeedFile, FileWriter, NameRow, Row
 from pratique.advisories.store.groups import Groups, canonical_names, write_groups
 from pratique.advisories.store.manifest import FeedEntry, Manifest, empty_manifest, read_manifest, write_manifest
 from pratique.advisories.store.merge import Significant, difference, merged
 from pratique.advisories.store.records import SCORES, decode_advisories, family_of
 from pratique.advisories.store.snapshot import FeedView
-from pratique.advisories.store.stage import Stage
 from pratique.core.clock import Clock
 from pratique.core.errors import Corrupt, Locked
 
@@ -33,6 +33,14 @@ LOGGED_ROWS = 50_000
 
 def always(_old: bytes, _new: bytes) -> bool:
     return True
+
+
+class SortedRows(Protocol):
+    """Rows in key order and the ids under which they can be found; both can be read more than once."""
+
+    def rows(self) -> Iterator[Row]: ...
+
+    def names(self) -> Iterator[NameRow]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,7 @@ class StoreWriter:
     def publish(
         self,
         feed: str,
-        stage: Stage,
+        stage: SortedRows,
         *,
         whole: bool,
         data_date: int,
@@ -138,7 +146,7 @@ class _FeedPublication:
     """One feed on its way to its next sequence number."""
 
     def __init__(
-        self, writer: StoreWriter, feed: str, view: FeedView | None, stage: Stage, significant: Significant
+        self, writer: StoreWriter, feed: str, view: FeedView | None, stage: SortedRows, significant: Significant
     ) -> None:
         self._writer = writer
         self._feed = feed
@@ -229,7 +237,7 @@ class _FeedPublication:
             if body != old:
                 yield (space, name, body), old
 
-    def _write_base(self, rows: Iterator[Row], names: Iterator[tuple[str, str, str]]) -> str:
+    def _write_base(self, rows: Iterator[Row], names: Iterator[NameRow]) -> str:
         name = f"{self._feed}-{self._seq}.base.db"
         writer = FileWriter(self._writer.files / name)
         try:

@@ -50,7 +50,7 @@ class Advisory(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     id: str
     intervals: tuple[Interval, ...] = ()
-    status: str = ""  # '', 'not-affected', 'undetermined', 'no-dsa', 'postponed', 'ignored', 'end-of-life', 'unimportant', …
+    status: str = ""  # as the feed says, and 'not-affected', 'undetermined', 'malware', 'update-pending'
     aliases: tuple[str, ...] = ()
     versions: tuple[bytes, ...] = ()  # sort keys of versions that the record lists one by one
     ratings: tuple[StoredRating, ...] = ()

@@ -21,5 +21,5 @@ SCHEMES: Mapping[str, Callable[[str], bytes]] = {
 
 @lru_cache(maxsize=65_536)
 def version_key(scheme: str, text: str) -> bytes:
-    """The sort key of `text` in `scheme`: `version_key(s, a) < version_key(s, b)` exactly when a comes before b."""
+    """Sort key of `text` in `scheme`: the key of a is less than the key of b exactly when a comes before b."""
     return SCHEMES[scheme](text)

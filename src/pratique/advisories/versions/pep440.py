@@ -58,8 +58,11 @@ def _prerelease(version: Version) -> bytes:
 def _local(local: str | None) -> bytes:
     if local is None:
         return _LEAST
-    pieces = [b"\x03" + number(part) if part.isdigit() else b"\x02" + part.encode() + b"\x00" for part in local.split(".")]
-    return _GIVEN + b"".join(pieces) + b"\x01"
+    return _GIVEN + b"".join(map(_local_part, local.split("."))) + b"\x01"
+
+
+def _local_part(part: str) -> bytes:
+    return b"\x03" + number(part) if part.isdigit() else b"\x02" + part.encode() + b"\x00"
 
 
 def _legacy(text: str) -> bytes:
