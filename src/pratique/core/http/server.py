@@ -192,15 +192,16 @@ class _Engine(Embedded):
     def interrupt(self) -> None:
         """Stop listening, so that clients turn to another server at once, and end when requests have."""
         self._listening.close()
-        self._shd = None
         self.signal_handler_interrupt()  # type: ignore[no-untyped-call]  # granian's servers have no types
 
     def _init_shared_socket(self) -> None:
-        # A socket without SO_REUSEPORT: a second server on the same port fails instead of sharing it in silence, and
-        # the listening queue outlives a swap of certificates.
+        """Nothing: the socket is ours. Without SO_REUSEPORT a second server on the port fails instead of sharing it."""
+
+    def _spawn_worker(self, *arguments: Any, **named: Any) -> Any:
+        # Each worker closes the descriptor that it is given, so each gets one of its own; the listening queue lives on.
         holder: Any = SocketHolder
-        # The holder closes its descriptor when it goes, so it gets one of its own.
         self._shd = holder(os.dup(self._listening.fileno()), False, BACKLOG)
+        return super()._spawn_worker(*arguments, **named)
 
 
 def _http2() -> HTTP2Settings:
