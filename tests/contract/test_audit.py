@@ -1,5 +1,6 @@
 """What the audit log guarantees, on every engine. The attacker here can write to the database, but cannot sign."""
 
+import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,18 +13,21 @@ import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from jwt.algorithms import ECAlgorithm
 
 from pratique.core.audit import Audit, Verification
 from pratique.core.audit.chain import START, entry_hash
 from pratique.core.audit.checkpoints import Checkpointer
 from pratique.core.audit.counts import MOST_ANONYMOUS
+from pratique.core.audit.jobs import register
 from pratique.core.audit.log import entries
 from pratique.core.audit.sink import Sink
 from pratique.core.audit.tables import audit_checkpoints, audit_entries, audit_writers
-from pratique.core.audit.verification import verify
+from pratique.core.audit.verification import public_keys_of, verify
 from pratique.core.clock import FakeClock
 from pratique.core.database import Database, open_database
 from pratique.core.errors import Corrupt, Invalid
+from pratique.core.jobs import JobHandlers, JobQueue, Worker
 from pratique.core.permissions import ANONYMOUS, SYSTEM, Caller
 
 EVE = Caller("0198-eve", "eve", "user", credential_id="c1")
@@ -303,6 +307,26 @@ def test_counts_that_cannot_be_written_are_kept(
             ground.audit.flush()
     assert ground.audit.flush() == 1
     assert ground.rows()[-1].count == 7
+
+
+def test_sealing_is_a_job(ground: Ground, clock: FakeClock) -> None:
+    handlers = JobHandlers()
+    register(handlers, ground.database, ground.audit, ground.signer)
+    worker = Worker(ground.database, JobQueue(), handlers)
+    ground.write(1)
+    worker.drain()
+    clock.advance(60)
+    worker.drain()
+    assert (ground.verify().checkpoints, ground.verify().unsealed) == (1, 0)
+
+
+def test_keys_are_read_from_their_published_form(ground: Ground) -> None:
+    jwk = json.loads(ECAlgorithm(ECAlgorithm.SHA256).to_jwk(ground.signer.key.public_key()))
+    keys = public_keys_of([("k1", jwk), ("k2", {"kty": "RSA"})])
+    ground.write(1)
+    ground.seal()
+    assert verify(ground.database, keys).ok
+    assert keys.keys() == {"k1"}
 
 
 def test_a_new_process_begins_a_chain_of_its_own(ground: Ground, database_url: str, clock: FakeClock) -> None:

@@ -17,8 +17,6 @@ from pratique.core.errors import Corrupt
 
 PURPOSE = "audit"
 PAGE = 1000
-CHECKPOINT_KIND = "core.audit.checkpoint"
-CHECKPOINT_SECONDS = 60.0
 
 
 class SignatureLike(Protocol):

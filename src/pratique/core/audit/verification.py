@@ -1,5 +1,6 @@
 """Verification from the outside: needs the database, the public keys and, if there is one, the second file."""
 
+from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -30,6 +31,16 @@ MOST_PROBLEMS = 100
 def verify(database: Database, public_keys: PublicKeys, sink: Path | None = None) -> Verification:
     """Check signatures, chains and the second file against each other; memory grows only with checkpoints."""
     return _Verifier(database, public_keys).run(Sink(sink) if sink else None)
+
+
+def public_keys_of(keys: Iterable[tuple[str, Mapping[str, Any]]]) -> PublicKeys:
+    """Return verification keys from (key id, JWK) pairs; JWKs of other curves are left out."""
+    found = {}
+    for key_id, jwk in keys:
+        if jwk.get("kty") == "EC" and jwk.get("crv") == "P-256":
+            x, y = (int.from_bytes(urlsafe_b64decode(jwk[name] + "=="), "big") for name in ("x", "y"))
+            found[key_id] = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    return found
 
 
 class _Verifier:
