@@ -17,6 +17,9 @@ from pratique.core.errors import Corrupt
 
 PURPOSE = "audit"
 PAGE = 1000
+CHECKPOINT_KIND = "core.audit.checkpoint"
+CHECKPOINT_SECONDS = 60.0
+"""Seconds between checkpoints: how long an entry is protected by the chain and the second file alone."""
 
 
 class SignatureLike(Protocol):

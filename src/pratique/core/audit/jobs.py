@@ -1,13 +1,9 @@
 """Sealing as a scheduled job."""
 
-from pratique.core.audit.checkpoints import Checkpointer, Signer
+from pratique.core.audit.checkpoints import CHECKPOINT_KIND, CHECKPOINT_SECONDS, Checkpointer, Signer
 from pratique.core.audit.log import Audit
 from pratique.core.database.database import Database
 from pratique.core.jobs.handlers import JobContext, JobHandlers
-
-CHECKPOINT = "core.audit.checkpoint"
-EVERY = 60.0
-"""Seconds between checkpoints: how long an entry is protected by the chain and the second file alone."""
 
 
 def register(handlers: JobHandlers, database: Database, audit: Audit, signer: Signer) -> None:
@@ -17,5 +13,5 @@ def register(handlers: JobHandlers, database: Database, audit: Audit, signer: Si
     def run(_context: JobContext) -> None:
         checkpointer.run()
 
-    handlers.register(CHECKPOINT, run, timeout=300.0, concurrency=1)
-    handlers.schedule(CHECKPOINT, EVERY)
+    handlers.register(CHECKPOINT_KIND, run, timeout=300.0, concurrency=1)
+    handlers.schedule(CHECKPOINT_KIND, CHECKPOINT_SECONDS)
