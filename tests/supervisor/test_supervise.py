@@ -7,7 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from tests.supervisor.waiting import gone
+from tests.supervisor.waiting import gone, until
+
+from pratique.supervisor.launch import Launch
 
 
 def living(installation: Any, *names: str, but: int = 0) -> Any:
@@ -117,25 +119,29 @@ def test_hangup_reaches_the_api_only(installation: Any) -> None:
     installation.run("up")
     before = installation.processes()
     os.kill(before["supervisor"], signal.SIGHUP)
-    end = time.monotonic() + 5
-    while not installation.notes("reload") and time.monotonic() < end:
-        time.sleep(0.02)
-    assert installation.notes("reload")
+    assert until(lambda: installation.notes("reload"))
     assert installation.processes() == before
+
+
+def test_a_certificate_that_was_renewed_while_it_ran_is_taken(installation: Any) -> None:
+    launch = Launch(installation.directory, "x", "x", drain=1.0, refresh=0.3)
+    command = [sys.executable, "-m", "pratique.supervisor", *launch.words()]
+    process = subprocess.Popen(command, env=installation.environment, stderr=subprocess.DEVNULL)
+    try:
+        assert until(lambda: len(installation.notes("prepare")) > 2)
+        assert not installation.notes("reload")
+        (installation.directory / "renew").touch()
+        assert until(lambda: installation.notes("reload"))
+        assert len(installation.notes("serve")) == 1
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
 
 
 def test_a_second_supervisor_refuses_the_same_folder(installation: Any) -> None:
     installation.run("up")
     before = installation.processes()
-    command = [
-        sys.executable,
-        "-m",
-        "pratique.supervisor",
-        f"directory={installation.directory}",
-        "address=x",
-        "build=x",
-    ]
-    command += ["drain=1", "log_size=100000", "log_files=2", "foreground=False"]
+    command = [sys.executable, "-m", "pratique.supervisor", *Launch(installation.directory, "x", "x").words()]
     done = subprocess.run(command, env=installation.environment, capture_output=True, timeout=30, check=False)
     assert done.returncode == 3
     assert installation.processes() == before
@@ -145,6 +151,7 @@ def test_the_foreground_prints_the_logs_and_stops_on_interrupt(installation: Any
     command = [sys.executable, "-m", "pratique", "up", "--foreground"]
     process = subprocess.Popen(command, env=installation.environment, stderr=subprocess.PIPE, text=True)
     try:
+        assert until(installation.files.holder)
         installation.run("up")  # returns when the one in the foreground is ready
         pids = list(installation.processes().values())
         assert process.pid in pids

@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 
@@ -14,6 +14,16 @@ def gone(pids: Iterable[int], seconds: float = 10) -> bool:
     """Whether these processes have ended within a time."""
     end = time.monotonic() + seconds
     while any(alive(pid) for pid in pids):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+    """Whether a condition comes true within a time."""
+    end = time.monotonic() + seconds
+    while not condition():
         if time.monotonic() > end:
             return False
         time.sleep(0.02)

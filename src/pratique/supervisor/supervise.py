@@ -85,8 +85,7 @@ class Supervisor:
 
     def _timeout(self, now: float) -> float:
         waits = [wait for child in self._family.children.values() if (wait := child.wait(now)) is not None]
-        if self._stop_at is not None:
-            waits.append(max(0.0, self._stop_at - now))
+        waits.append(max(0.0, (self._refresh_at if self._stop_at is None else self._stop_at) - now))
         blocked = not self._family.forking and self._state != "stopping"
         return max(0.02, min([*waits, _IDLE])) if not blocked else 0.5
 
