@@ -1,0 +1,1 @@
+"""Software bills of materials: CycloneDX out, CycloneDX and SPDX in."""

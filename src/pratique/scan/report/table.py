@@ -1,0 +1,155 @@
+"""The form for people: a summary, findings grouped by package with the worst first, and what was not assessed."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pratique.advisories.types import FeedState, Match
+from pratique.core.findings.types import Severity
+from pratique.inventory.types import NotAssessed
+from pratique.scan.report.instants import age
+from pratique.scan.report.result import ScanResult
+
+_STYLES: Final = {
+    Severity.CRITICAL: "bold white on red",
+    Severity.HIGH: "bold red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.NEGLIGIBLE: "dim",
+    Severity.UNKNOWN: "magenta",
+}
+_PROBLEMS: Final = 20
+
+
+def show(console: Console, result: ScanResult, *, everything: bool = False) -> None:
+    """Prints a result; `everything` also lists what the vendor calls unimportant."""
+    matches = (*result.findings, *result.unimportant) if everything else result.findings
+    console.print(_heading(result))
+    if matches:
+        console.print(_findings(matches))
+    console.print(Group(*_closing(result, everything=everything)))
+
+
+def _plain(text: str) -> str:
+    """Foreign text must not move the cursor or colour the terminal."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _heading(result: ScanResult) -> RenderableType:
+    distro = result.inventory.distro
+    system = (distro.name or distro.key) if distro else "no distribution"
+    counts = ", ".join(f"{row.packages} {row.ecosystem}" for row in result.inventory.coverage if row.state == "read")
+    lines = Text(_plain(result.subject), style="bold")
+    lines.append(f"\n{_plain(system)}", style="not bold")
+    lines.append(f" · {result.platform}" if result.platform else "", style="not bold")
+    lines.append(f" · packages: {counts or 'none'}", style="not bold")
+    return Padding(lines, (1, 0, 0, 0))
+
+
+def _findings(matches: Iterable[Match]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name, folding in (
+        ("PACKAGE", "fold"), ("INSTALLED", "fold"), ("VULNERABILITY", "fold"), ("SEVERITY", "ellipsis"),
+        ("SOURCE", "ellipsis"), ("FIXED IN", "fold"), ("", "fold"),
+    ):  # fmt: skip
+        table.add_column(name, overflow="fold" if folding == "fold" else "ellipsis")
+    for group in _grouped(matches):
+        for number, match in enumerate(group):
+            names = _names(group) if number == 0 else ("", "")
+            table.add_row(
+                Text(_plain(names[0]), style="bold"),
+                _plain(names[1]),
+                _plain(match.vulnerability or match.title),
+                Text(match.severity.value, style=_STYLES[match.severity]),
+                Text(_plain(match.severity_source), style="dim"),
+                _plain(match.fixed_version) or Text(_plain(match.status) or "no fix", style="dim"),
+                _marks(match),
+            )
+    return table
+
+
+def _grouped(matches: Iterable[Match]) -> list[list[Match]]:
+    """Findings by what is updated together: source package and version; one row a vulnerability."""
+    groups: dict[tuple[str, ...], dict[str, Match]] = {}
+    for match in matches:
+        package = match.package
+        place = "" if package.distro else package.location
+        key = (package.ecosystem, package.source_name or package.name, package.source_version or package.version, place)
+        groups.setdefault(key, {}).setdefault(match.group_id or match.title, match)
+    return [list(group.values()) for group in groups.values()]
+
+
+def _names(group: list[Match]) -> tuple[str, str]:
+    package = group[0].package
+    name = package.source_name or package.name
+    if not package.distro and package.location:
+        name = f"{name}\n  {package.location}"
+    return name, package.source_version or package.version
+
+
+def _marks(match: Match) -> Text:
+    marks = Text()
+    if match.exploited:
+        marks.append("exploited ", style="bold red")
+    if match.epss is not None and match.epss >= 0.1:
+        marks.append(f"likely {match.epss:.0%} ", style="yellow")
+    if match.unrated_with_fix:
+        marks.append("nobody has rated it ", style="magenta")
+    if match.confidence.value == "low":
+        marks.append("low confidence ", style="dim")
+    return marks
+
+
+def _closing(result: ScanResult, *, everything: bool) -> Iterable[RenderableType]:
+    yield Text()
+    yield _totals(result)
+    if result.unimportant and not everything:
+        yield Text(f"{len(result.unimportant)} more that the vendor calls unimportant (--all lists them).", style="dim")
+    for problem in result.why_not_assessable:
+        yield Text(f"NOT ASSESSED: {_plain(problem.what)}: {_plain(problem.reason)}.", style="bold magenta")
+    yield from _problems([one for one in result.not_assessed if one not in result.why_not_assessable])
+    yield from _data(result)
+
+
+def _totals(result: ScanResult) -> Text:
+    line = Text()
+    if not result.findings:
+        return line.append("No finding." if result.assessable else "No finding, but see below.", style="bold")
+    line.append(f"{len(result.findings)} findings: ", style="bold")
+    for severity, count in result.counts.items():
+        if count:
+            line.append(f"{count} {severity.value}", style=_STYLES[severity])
+            line.append("  ")
+    fixable = sum(bool(match.fixed_version) for match in result.findings)
+    return line.append(f"· {fixable} with a fix")
+
+
+def _problems(problems: list[NotAssessed]) -> Iterable[RenderableType]:
+    if problems:
+        yield Text(f"Not assessed ({len(problems)}):", style="magenta")
+    for problem in problems[:_PROBLEMS]:
+        where = f"{problem.ecosystem}: " if problem.ecosystem else ""
+        yield Text(f"  {where}{_plain(problem.what)}: {_plain(problem.reason)}")
+    if len(problems) > _PROBLEMS:
+        yield Text(f"  and {len(problems) - _PROBLEMS} more (--output json lists them)")
+
+
+def _data(result: ScanResult) -> Iterable[RenderableType]:
+    """Kind and age of the data behind the answer, and what would make it better."""
+    dated = [feed for feed in result.feeds if feed.data_date and feed.state is not FeedState.ABSENT]
+    if dated:
+        parts = (f"{feed.name} {feed.state.value}, {age(feed.data_date, result.scanned_at)} old" for feed in dated)
+        yield Text("Data: " + "; ".join(parts), style="dim")
+    if result.starter_feeds:
+        names = ", ".join(feed.name for feed in result.starter_feeds)
+        yield Text(f"Only built-in starter data for {names}: it knows a few advisories, not all.", style="bold yellow")
+    if result.report.needed:
+        size = sum(feed.download_bytes for feed in result.report.needed) / 1_000_000
+        names = " ".join(feed.name for feed in result.report.needed)
+        yield Text(
+            f"For a full answer: pratique advisories sync {names}   (about {size:.0f} MB, or --fetch)", style="yellow"
+        )
