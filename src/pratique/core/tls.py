@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pratique.core.errors import Invalid, NotFound
 from pratique.core.keys.certificates import covers, host_name
 from pratique.core.keys.operations import fingerprint
-from pratique.core.keys.ring import write_private
 from pratique.core.keys.types import KeyClient
+from pratique.core.private_files import write_private
 
 __all__ = ["TlsState", "certified_hosts", "constrained_names", "ensure_certificate", "fingerprint", "renewal_due"]
 

@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 from pratique.core.clock import SECOND
-from pratique.core.keys.ring import write_private
+from pratique.core.private_files import write_private
 from pratique.identity.service import IdentityService
 
 FILE = "first-sign-in.txt"

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter
 
-from pratique.identity.api import access, principals, sessions
+from pratique.identity.api import access, audit, principals, sessions
 from pratique.identity.service import IdentityService
 
 
 def router(service: IdentityService) -> APIRouter:
-    """Routes of principals, secrets, roles, assignments, explanations, sessions and sign-in links."""
+    """Routes of principals, secrets, roles, assignments, explanations, sessions, sign-in links and the audit log."""
     routes = APIRouter()
-    for part in (principals, access, sessions):
+    for part in (principals, access, sessions, audit):
         routes.include_router(part.router(service))
     return routes

@@ -50,6 +50,7 @@ class IdentityService:
         clock = clock or SystemClock()
         self.settings = settings
         self.database = database
+        self.cursors = cursors
         anonymous = [Scope.parse(text) for text in settings.anonymous_pull]
         memory = RightsMemory(database, epochs, clock, anonymous_pull=anonymous)
         self.memory = memory

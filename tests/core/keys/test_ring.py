@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pratique.core.keys.errors import SealBroken
-from pratique.core.keys.ring import Ring, SealedFile, completed, new_key, new_ring, thumbprint, write_private
+from pratique.core.keys.ring import Ring, SealedFile, completed, new_key, new_ring, thumbprint
 from pratique.core.keys.types import Purpose
 
 
@@ -128,12 +128,3 @@ def test_the_key_id_is_the_thumbprint_of_the_standard() -> None:
     y = int.from_bytes(bytes.fromhex("c7f144cd1bbd9b7e872cdfedb9eeb9f4b3695d6ea90b24ad8a4623288588e5ad"), "big")
     key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
     assert thumbprint(key) == "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U"
-
-
-def test_private_files_are_private_and_whole(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_private(path, b"one")
-    write_private(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pratique.core.keys.errors import SealBroken
 from pratique.core.keys.types import DATA, KEYED_HASH, SIGNING, Purpose
+from pratique.core.private_files import write_private
 from pratique.core.sealed import seal, unseal
 
 _FORMAT = "pratique-keys"
@@ -201,30 +202,6 @@ class SealedFile:
                 f"Another process holds the keys in {self._folder}.", remedy="Stop it first: pratique down."
             ) from None
         return descriptor
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Put `data` at `path` with mode 0600, whole or not at all, and flushed when this returns."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _context(kind: str, installation: str, generation: int) -> Sequence[str]:
