@@ -7,6 +7,7 @@ import signal
 import threading
 from pathlib import Path
 
+import sqlalchemy as sa
 from anyio import to_thread
 
 from pratique import __version__
@@ -190,9 +191,7 @@ def create_api_plane(
     routers = [
         identity_routes.router(identity),
         registry_routes.router(ground.database, domains.registry, authorizer, cursors),
-        scan_routes.router(
-            ground.database, domains.scan, domains.advisories, domains.scan_jobs, domains.registry, authorizer, cursors
-        ),
+        scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, authorizer),
         job_routes.router(ground.database, ground.jobs, authorizer, cursors),
@@ -236,7 +235,7 @@ def checks(ground: Ground) -> dict[str, Check]:
     """Return what must work before this process may take requests."""
 
     async def database() -> None:
-        await ground.database.read_async(lambda tx: ground.jobs.due_in(tx, ()))
+        await ground.database.read_async(lambda tx: tx.execute(sa.select(1)).all())
 
     async def keys() -> None:
         await to_thread.run_sync(ground.keys.installation)
