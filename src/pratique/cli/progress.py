@@ -1,66 +1,77 @@
-"""A progress bar on the terminal for work that takes longer than two seconds; nothing where nobody watches."""
+"""Progress on the terminal: a bar where somebody looks, one line per step where nobody does."""
 
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
-DELAY_SECONDS: Final = 2.0
+from typing import Any, Self
 
 
-class BarReporter:
-    """A `core.progress.Reporter` that draws on standard error once work has lasted two seconds. Use as a context."""
+class TerminalReporter:
+    """A `core.progress.Reporter` on standard error, so that standard output stays the answer.
 
-    def __init__(self, *, delay: float = DELAY_SECONDS) -> None:
-        self._watched = sys.stderr.isatty()
-        self._appears = time.monotonic() + delay
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._title, self._done, self._total = "", 0, 0
+    With `delay` nothing is shown of work that is over sooner: so many seconds, counted from the first step. As a
+    context it leaves the terminal as it was, whatever happens.
+    """
+
+    def __init__(self, *, delay: float = 0.0) -> None:
+        self._delay = delay
+        self._appears: float | None = None
+        self._progress: Any = None
+        self._task: Any = None
+        self._shown = False
+        self._title, self._unit, self._done, self._total = "", "", 0, 0
 
     def start(self, title: str, total: int | None = None, unit: str = "") -> None:
-        """A new piece of work; the bar of the last one gives way to it."""
-        del unit
-        self._title, self._total, self._done = title, total or 0, 0
-        if self._bar is not None and self._task is not None:
-            self._bar.remove_task(self._task)
-            self._task = self._bar.add_task(title, total=total, note="")
+        """Begin a step; an earlier one that was not finished ends here."""
+        self._end()
+        self._title, self._unit, self._done, self._total = title, unit, 0, total or 0
+        if self._appears is None:
+            self._appears = time.monotonic() + self._delay
+        self._show()
 
     def advance(self, amount: int = 1, note: str = "") -> None:
-        """So much more is done."""
+        """Move on."""
         self._done += amount
-        if self._bar is None and self._watched and time.monotonic() >= self._appears:
-            self._draw()
-        if self._bar is not None and self._task is not None:
-            shown = "".join(character if character.isprintable() else "?" for character in note)
-            self._bar.update(self._task, completed=self._done, note=shown)
+        self._show()
+        if self._progress is not None:
+            text = "".join(character if character.isprintable() else "?" for character in note or self._title)
+            self._progress.update(self._task, completed=self._done, description=text)
 
     def finish(self, note: str = "") -> None:
-        """The work is done."""
-        del note
+        """End the step."""
         self._end()
+        if note:
+            print(note, file=sys.stderr)
 
-    def _draw(self) -> None:
+    def _show(self) -> None:
+        """Draw the step, once its time has come."""
+        if self._shown or self._appears is None or time.monotonic() < self._appears:
+            return
+        self._shown = True
+        if not sys.stderr.isatty():
+            print(f"{self._title} …", file=sys.stderr)
+            return
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
         )
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._bar.start()
-        self._task = self._bar.add_task(self._title, total=self._total or None, note="")
+
+        amount = DownloadColumn() if self._unit == "bytes" else MofNCompleteColumn()
+        columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task(self._title, total=self._total or None)
 
     def _end(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = self._task = None
+        self._shown = False
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
 
     def __enter__(self) -> Self:
         return self

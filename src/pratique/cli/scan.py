@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pratique.cli.exits import Exit
-from pratique.cli.progress import BarReporter
+from pratique.cli.progress import TerminalReporter
 
 if TYPE_CHECKING:
     from pratique.advisories.service import AdvisoryStore
@@ -77,7 +77,7 @@ def scan(
     settings = load()
     wanted = None if all_platforms else platform or host_platform()
     access = Access(auth_file, ca, insecure)
-    with BarReporter() as reporter:
+    with TerminalReporter(delay=2.0) as reporter:
         subjects = list(_inventories(settings, target, rootfs, sbom, wanted, access, reporter, cache=cache))
         results = _judged(settings, subjects, reporter, fetch=fetch)
     _write(results, output, output_file, everything=everything)
@@ -91,7 +91,7 @@ def _inventories(  # noqa: PLR0917 - one call, in one place
     sbom: Path | None,
     platform: str | None,
     access: "Access",
-    reporter: BarReporter,
+    reporter: TerminalReporter,
     *,
     cache: bool,
 ) -> "Iterator[tuple[Subject, ImageInventory]]":
@@ -123,7 +123,7 @@ def _inventories(  # noqa: PLR0917 - one call, in one place
 
 
 def _judged(
-    settings: "Settings", subjects: "list[tuple[Subject, ImageInventory]]", reporter: BarReporter, *, fetch: bool
+    settings: "Settings", subjects: "list[tuple[Subject, ImageInventory]]", reporter: TerminalReporter, *, fetch: bool
 ) -> "list[ScanResult]":
     from pratique.advisories.service import AdvisoryStore
     from pratique.core.clock import SystemClock
@@ -138,7 +138,7 @@ def _judged(
     return results
 
 
-def _fetch(settings: "Settings", store: "AdvisoryStore", names: list[str], reporter: BarReporter) -> None:
+def _fetch(settings: "Settings", store: "AdvisoryStore", names: list[str], reporter: TerminalReporter) -> None:
     """Fetches what is missing; a feed that fails is named, and the scan goes on with what is there."""
     from pratique.advisories.service import FeedClient, sync
 
