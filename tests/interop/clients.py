@@ -99,7 +99,16 @@ class Podman:
 
     def login(self, host: str, name: str, password: str) -> Outcome:
         return self(
-            "login", "--authfile", str(self._auth), "--cert-dir", str(self._certificates), "-u", name, "-p", password, host
+            "login",
+            "--authfile",
+            str(self._auth),
+            "--cert-dir",
+            str(self._certificates),
+            "-u",
+            name,
+            "-p",
+            password,
+            host,
         )
 
     def push(self, name: str, *more: str) -> Outcome:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from pratique.core.database import Database
-from pratique.core.http.server import TlsFiles
 from tests.interop.clients import Podman, Skopeo
 from tests.registry.conftest import Judge, live_database  # noqa: F401  a fixture
 from tests.registry.serving import Running, serving
 from tests.registry.tls import make_certificate
+
+from pratique.core.database import Database
+from pratique.core.http.server import TlsFiles
 
 
 @pytest.fixture(scope="session")

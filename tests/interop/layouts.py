@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from pratique.core.digests import Digest
 from tests.registry.images import Artifact
+
+from pratique.core.digests import Digest
 
 
 def write_layout(folder: Path, top: Artifact, *others: Artifact) -> Path:

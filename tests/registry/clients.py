@@ -3,9 +3,9 @@
 from typing import Any
 
 import httpx2
+from tests.registry.images import Artifact
 
 from pratique.core.digests import Digest
-from tests.registry.images import Artifact
 
 
 class Client:
@@ -25,7 +25,9 @@ class Client:
         begun = self.http.post(f"/v2/{name}/blobs/uploads/")
         if begun.status_code != 202:
             return begun
-        return self.http.put(begun.headers["location"], params={"digest": digest or str(Digest.of(content))}, content=content)
+        return self.http.put(
+            begun.headers["location"], params={"digest": digest or str(Digest.of(content))}, content=content
+        )
 
     def put_manifest(self, name: str, artifact: Artifact, reference: str | None = None) -> httpx2.Response:
         path = f"/v2/{name}/manifests/{reference or artifact.digest}"

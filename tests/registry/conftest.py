@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.registry.clients import Client
+from tests.registry.serving import Running, serving
 
 from pratique.core.database import Database, create_schema, open_database
 from pratique.registry.types import GateReason, GateState
-from tests.registry.clients import Client
-from tests.registry.serving import Running, serving
 
 
 @pytest.fixture

@@ -44,9 +44,12 @@ def descriptor(content: bytes, media_type: str, **more: Any) -> dict[str, Any]:
 def image(*contents: bytes, config: bytes | None = None, **more: Any) -> Artifact:
     layers = [layer(content) for content in contents or (b"hello\n",)]
     diff_ids = [str(Digest.of(gzip.decompress(each))) for each in layers]
-    config = config or json.dumps(
-        {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
-    ).encode()
+    config = (
+        config
+        or json.dumps(
+            {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+        ).encode()
+    )
     return artifact(config, CONFIG, [(each, LAYER) for each in layers], **more)
 
 

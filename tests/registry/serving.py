@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.registry.parties import CountingAudit, NameAuthenticator, RuleAuthorizer, token_plane
+
 from pratique.core.blobs.local import LocalBlobStore
 from pratique.core.database import Database, create_schema, open_database
 from pratique.core.events import EventBus
@@ -23,7 +25,6 @@ from pratique.core.http.server import Server, TlsFiles
 from pratique.core.jobs import JobHandlers, JobQueue
 from pratique.core.settings.schema import Registry as RegistrySettings
 from pratique.registry.assembly import RegistryParts, create_registry
-from tests.registry.parties import CountingAudit, NameAuthenticator, RuleAuthorizer, token_plane
 
 
 @dataclass
@@ -106,6 +107,8 @@ def process(directory: Path, *, tls: TlsFiles | None = None, **settings: Any) ->
         except subprocess.TimeoutExpired:
             running.process.kill()
             running.process.wait()
+        if running.process.stdout is not None:
+            running.process.stdout.close()
 
 
 def start(directory: Path, *, tls: TlsFiles | None = None, port: int = 0, **settings: Any) -> Running:

@@ -4,10 +4,10 @@ import threading
 import time
 
 import pytest
-
-from pratique.registry.types import GateState
 from tests.registry.clients import Client, error_of
 from tests.registry.images import image, index, signature, statement
+
+from pratique.registry.types import GateState
 
 NAME = "team/app"
 
@@ -286,8 +286,6 @@ def test_serve_pending_setting_moves_tags_at_once(live_database, state_dir):
             pusher.push(NAME, pushed, "v1")
             assert reader.manifest(NAME, "v1").status_code == 403
             tags = live_database.read(
-                lambda tx: running.parts.service.list_tags(
-                    tx, running.parts.service.repository(tx, NAME).id, limit=5
-                )
+                lambda tx: running.parts.service.list_tags(tx, running.parts.service.repository(tx, NAME).id, limit=5)
             )
             assert (tags[0].served, tags[0].pending) == (pushed.digest, "")

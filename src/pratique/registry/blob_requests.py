@@ -210,7 +210,7 @@ class BlobRequests:
 
     async def _keep(self, scope: HttpScope, upload: Upload, ingest: Ingest) -> None:
         """Save what came before the connection was lost, so that the client can go on from there."""
-        spans = await threads_of(scope).continue_with(ingest.seal)
+        spans = await threads_of(scope).continue_with(ingest.finish, ingest.arrived)
         if spans:
             await self._settle(scope, ingest, self._uploads.append(upload, ingest, spans))
 

@@ -28,6 +28,8 @@ class Ingest:
         self._limit = limit
         self._writer: SegmentWriter | None = None
         self._sealed: list[SegmentSpan] = []
+        self.arrived: list[bytes] = []
+        """Bytes that have come and were not taken yet."""
 
     def take(self, pieces: Sequence[bytes]) -> None:
         """Hash and write; raises TooLarge beyond the limit, StorageFull or StorageAway."""
@@ -94,20 +96,19 @@ class Pouring:
         self.active += 1
         writing: asyncio.Task[None] | None = None
         try:
-            batch: list[bytes] = []
-            size = 0
+            ingest.arrived, size = [], 0
             async for piece in chunks(receive):
-                batch.append(piece)
+                ingest.arrived.append(piece)
                 size += len(piece)
                 if size >= (BATCH if self.active <= _MANY else SMALL_BATCH):
                     if writing is not None:
                         await writing
-                    writing = asyncio.ensure_future(threads.continue_with(ingest.take, batch))
-                    batch, size = [], 0
+                    writing = asyncio.ensure_future(threads.continue_with(ingest.take, ingest.arrived))
+                    ingest.arrived, size = [], 0
             if writing is not None:
                 await writing
                 writing = None
-            return await threads.continue_with(ingest.finish, batch)
+            return await threads.continue_with(ingest.finish, ingest.arrived)
         finally:
             self.active -= 1
             if writing is not None:

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from pratique.core.http.server import TlsFiles
 from tests.core.http.serving import Running, serving
 from tests.registry.tls import make_certificate
+
+from pratique.core.http.server import TlsFiles
 
 
 @pytest.fixture

@@ -72,9 +72,7 @@ class Application:
             raise
 
     async def events(self, scope: HttpScope, receive: Receive, send: Send) -> None:
-        await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
-        )
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
         try:
             while True:
                 await send({"type": "http.response.body", "body": b"data: tick\n\n", "more_body": True})

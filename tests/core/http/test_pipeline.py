@@ -5,7 +5,6 @@ import socket
 
 import httpx2
 import pytest
-
 from tests.core.http.serving import Running
 
 

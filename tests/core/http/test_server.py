@@ -2,21 +2,18 @@
 
 import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
 import threading
 import time
-from pathlib import Path
 
 import httpx2
 import pytest
-
-from pratique.core.http.pipeline import Pipeline
-from pratique.core.http.server import AddressTaken, Server
 from tests.core.http.serving import Running, serving
 from tests.registry.tls import make_certificate
+
+from pratique.core.http.server import AddressTaken, Server
 
 CURL = shutil.which("curl")
 
@@ -50,9 +47,10 @@ def test_client_that_asks_first_is_refused_before_it_sends(secure, tmp_path):
 
 def test_refusal_ends_a_body_that_never_ends(secure):
     context = ssl.create_default_context(cafile=str(secure.tls.certificate))
-    with socket.create_connection(("localhost", secure.port)) as tcp, context.wrap_socket(
-        tcp, server_hostname="localhost"
-    ) as tls:
+    with (
+        socket.create_connection(("localhost", secure.port)) as tcp,
+        context.wrap_socket(tcp, server_hostname="localhost") as tls,
+    ):
         tls.sendall(b"PUT /data/refuse HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         began, sent = time.monotonic(), 0
         tls.settimeout(0.001)
@@ -103,12 +101,12 @@ def test_certificate_is_swapped_without_losing_a_request(secure):
 
     def ask() -> None:
         while not done.is_set():
-            with httpx2.Client(verify=False, timeout=10) as client:  # noqa: S501  two certificates are in play
+            with httpx2.Client(verify=False, timeout=10) as client:
                 outcomes.append(client.get(f"{secure.url}/healthz").status_code)
 
     asking = threading.Thread(target=ask)
     asking.start()
-    with httpx2.Client(verify=False, timeout=10) as client:  # noqa: S501
+    with httpx2.Client(verify=False, timeout=10) as client:
         make_certificate(secure.tls.certificate.parent)
         slow = threading.Thread(target=lambda: outcomes.append(client.get(f"{secure.url}/data/slow").status_code))
         slow.start()
@@ -143,6 +141,7 @@ def test_taken_port_is_named(plain):
 def test_stop_lets_requests_finish_and_ends_event_streams():
     outcome: dict[str, object] = {}
     with serving(drain=5.0) as running:
+
         def slow() -> None:
             outcome["slow"] = httpx2.get(f"{running.url}/data/slow", timeout=10).text
 

@@ -95,12 +95,19 @@ class Pipeline:
         for task in list(self._streams):
             task.cancel()
 
-    def abandon(self) -> None:
-        """Cancel what still runs: the drain is over, uploads resume from saved state."""
-        for task in list(self._tasks):
+    async def abandon(self, seconds: float) -> None:
+        """Cancel what still runs: the drain is over. Uploads get some time to save what came."""
+        for task in self._tasks:
             task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+
+    def close(self) -> None:
+        """Let go of threads, and of what `lifespan` names; called when the server has stopped."""
         for limiter in self._limiters.values():
             limiter.close()
+        for action in self.lifespan:
+            action()
 
     def plane_of(self, scope: HttpScope, headers: dict[bytes, bytes]) -> Plane:
         """Return the plane that serves this host and path."""

@@ -23,7 +23,8 @@ from pratique.core.telemetry import flush_logs, logger
 BACKLOG = 1024
 CONNECTIONS = 4096
 MIB = 1024 * 1024
-_AFTER_DRAIN = 2.0
+_TO_SAVE = 5.0
+_TO_CLOSE = 0.5
 _FILE_THREADS = 16
 
 
@@ -103,8 +104,7 @@ class Server:
         finally:
             if self._socket is not None:
                 self._socket.close()
-            for action in self._pipeline.lifespan:
-                action()
+            self._pipeline.close()
             flush_logs()
 
     def stop(self) -> None:
@@ -142,8 +142,10 @@ class Server:
         done, _ = await asyncio.wait({serving}, timeout=self._drain)
         if not done:
             logger("http").warning("requests cancelled at the end of the drain")
-            self._pipeline.abandon()
-            await asyncio.wait({serving}, timeout=_AFTER_DRAIN)
+            await self._pipeline.abandon(_TO_SAVE)
+            await asyncio.wait({serving}, timeout=_TO_CLOSE)
+            # What is still connected now is closed with the process; granian's own task then ends twice.
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
     def _take_signals(self) -> None:
         loop = asyncio.get_running_loop()
