@@ -43,7 +43,7 @@ class ExemptionBody(BaseModel):
     lifetime: float = Field(gt=0, le=_LONGEST, description="Seconds until the exemption ends.")
 
 
-def router(
+def router(  # noqa: PLR0917  the composition root hands each domain its collaborators in one order
     database: Database,
     trust: TrustService,
     exemptions: Exemptions,
