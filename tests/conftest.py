@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import pratique.migrations.tables  # noqa: F401  every test sees every table
 from pratique.core.clock import FakeClock
 from pratique.core.database import Database, create_schema, open_database
 from tests.postgresql import Cluster, find_binaries

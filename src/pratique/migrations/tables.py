@@ -1,0 +1,14 @@
+"""Importing this registers every domain's tables on the one metadata."""
+
+import pratique.core.audit.tables
+import pratique.core.database.schema
+import pratique.core.findings.tables
+import pratique.core.jobs.tables
+import pratique.identity.tables
+import pratique.recommendations.tables
+import pratique.registry.tables
+import pratique.scan.tables
+import pratique.trust.tables  # noqa: F401  all of these register tables
+from pratique.core.database.schema import metadata
+
+__all__ = ["metadata"]
