@@ -18,8 +18,7 @@ from pratique.console.sources import (
     TagView,
 )
 from pratique.core.clock import DAY, HOUR, Clock
-from pratique.core.permissions import Caller
-from pratique.recommendations.types import Visibility
+from pratique.core.permissions import Caller, Extent, Scope
 from tests.recommendations.seeding import digest
 
 
@@ -47,9 +46,9 @@ class StubImages:
     def add(self, view: ImageView) -> None:
         self.known[view.repository, view.digest] = view
 
-    def repositories(self, visibility: Visibility, search: str, after: str, limit: int) -> Sequence[RepositoryView]:
+    def repositories(self, extent: Extent, search: str, after: str, limit: int) -> Sequence[RepositoryView]:
         names = sorted({name for name, _ in self.known if search in name and name > after})
-        return [self._repository(name) for name in names if visibility.covers(f"registry/{name}")][:limit]
+        return [self._repository(name) for name in names if extent.covers(Scope.for_repository(name))][:limit]
 
     def _repository(self, name: str) -> RepositoryView:
         own = [view for (repository, _), view in self.known.items() if repository == name]
@@ -58,28 +57,28 @@ class StubImages:
             gates[view.gate] = gates.get(view.gate, 0) + 1
         return RepositoryView(name, sum(len(view.tags) for view in own), len(own), gates, own[0].pushed)
 
-    def manifests(self, visibility: Visibility, repository: str, after: str, limit: int) -> Sequence[ManifestView]:
+    def manifests(self, extent: Extent, repository: str, after: str, limit: int) -> Sequence[ManifestView]:
         own = [view for (name, _), view in self.known.items() if name == repository]
         return [
             ManifestView(v.digest, v.kind, tuple(t.name for t in v.tags), v.gate, v.summary, v.pushed, v.size)
             for v in own
-            if visibility.covers(f"registry/{repository}")
+            if extent.covers(Scope.for_repository(repository))
         ][:limit]
 
-    def image(self, visibility: Visibility, repository: str, digest: str) -> ImageView | None:
-        return self.known.get((repository, digest)) if visibility.covers(f"registry/{repository}") else None
+    def image(self, extent: Extent, repository: str, digest: str) -> ImageView | None:
+        return self.known.get((repository, digest)) if extent.covers(Scope.for_repository(repository)) else None
 
-    def gate(self, visibility: Visibility, repository: str, digest: str) -> GateName | None:
-        found = self.image(visibility, repository, digest)
+    def gate(self, extent: Extent, repository: str, digest: str) -> GateName | None:
+        found = self.image(extent, repository, digest)
         return found.gate if found else None
 
-    def resolve(self, visibility: Visibility, repository: str, tag: str) -> str | None:
+    def resolve(self, extent: Extent, repository: str, tag: str) -> str | None:
         for (name, digest_), view in self.known.items():
             if name == repository and any(one.name == tag for one in view.tags):
                 return digest_
         return None
 
-    def scanning(self, visibility: Visibility) -> int:
+    def scanning(self, extent: Extent) -> int:
         return self.reading
 
 
@@ -100,13 +99,13 @@ class StubFeeds:
 
 def feeds(now: int) -> list[FeedView]:
     return [
-        FeedView("debian-tracker", "Debian security tracker", "Debian 11 to 13", Freshness.FRESH, now - HOUR, 48_211, 11_200_000, 4),
-        FeedView("kev", "CISA KEV", "what is known to be exploited", Freshness.FRESH, now - 3 * HOUR, 1_412, 1_300_000, 6),
-        FeedView("epss", "EPSS", "how likely exploitation is", Freshness.STALE, now - 9 * DAY, 274_000, 2_400_000, 6),
-        FeedView("osv-pypi", "OSV: PyPI", "Python packages", Freshness.STARTER, now - 40 * DAY, 61, 16_800_000, 1),
-        FeedView("osv-npm", "OSV: npm", "npm packages", Freshness.MISSING, None, None, 140_000_000, 1,
+        FeedView("debian-tracker", "Debian security tracker", "Debian 11 to 13", Freshness.FRESH, now - HOUR, 48_211, 11_200_000, "for packages of debian:12"),
+        FeedView("kev", "CISA KEV", "what is known to be exploited", Freshness.FRESH, now - 3 * HOUR, 1_412, 1_300_000, "for packages of debian:12"),
+        FeedView("epss", "EPSS", "how likely exploitation is", Freshness.STALE, now - 9 * DAY, 274_000, 2_400_000, "for packages of debian:12"),
+        FeedView("osv-pypi", "OSV: PyPI", "Python packages", Freshness.STARTER, now - 40 * DAY, 61, 16_800_000, "for packages of debian:12"),
+        FeedView("osv-npm", "OSV: npm", "npm packages", Freshness.MISSING, None, None, 140_000_000, "for packages of npm",
                  error="The address could not be reached: no route to host."),
-        FeedView("alpine", "Alpine secdb", "Alpine 3.17 to 3.22", Freshness.MISSING, None, None, 5_100_000, 0),
+        FeedView("alpine", "Alpine secdb", "Alpine 3.17 to 3.22", Freshness.MISSING, None, None, 5_100_000, ""),
     ]  # fmt: skip
 
 
@@ -115,7 +114,7 @@ class StubExemptions:
     clock: Clock
     rows: list[ExemptionView] = field(default_factory=list)
 
-    def all(self, visibility: Visibility, limit: int) -> Sequence[ExemptionView]:
+    def all(self, extent: Extent, limit: int) -> Sequence[ExemptionView]:
         return self.rows[:limit]
 
     def add(self, caller: Caller, wanted: NewExemption) -> str:

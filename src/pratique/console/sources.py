@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from pratique.core.permissions import Caller
-from pratique.recommendations.types import Visibility
+from pratique.core.permissions import Caller, Extent
 
 GateName = Literal["held", "open", "refused"]
 
@@ -46,6 +45,7 @@ class ManifestView:
     summary: str
     pushed: int | None
     size: int
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +111,18 @@ class Freshness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedView:
-    """One advisory feed: what it covers, how old it is, whether something that was seen needs it."""
+    """One advisory feed: how old it is, and whether something that was seen needs it."""
 
     id: str
     name: str
-    covers: str
+    note: str
     freshness: Freshness
     data_date: int | None
     records: int | None
     size: int | None
     """Bytes to fetch, where known."""
-    needed_by: int
-    """Images that were seen and need it."""
+    needed: str
+    """What was seen that it would say more about, or ''."""
     error: str = ""
     fetching: bool = False
     done: int = 0
@@ -173,19 +173,22 @@ class JobView:
 
 
 class Images(Protocol):
-    """Repositories and images, limited to what the caller may see; calls may block and run in a thread."""
+    """Repositories and images, limited to what the caller may see; calls may block and run in a thread.
 
-    def repositories(self, visibility: Visibility, search: str, after: str, limit: int) -> Sequence[RepositoryView]: ...
+    Lists begin after the cursor `after`, which they made themselves.
+    """
 
-    def manifests(self, visibility: Visibility, repository: str, after: str, limit: int) -> Sequence[ManifestView]: ...
+    def repositories(self, extent: Extent, search: str, after: str, limit: int) -> Sequence[RepositoryView]: ...
 
-    def image(self, visibility: Visibility, repository: str, digest: str) -> ImageView | None: ...
+    def manifests(self, extent: Extent, repository: str, after: str, limit: int) -> Sequence[ManifestView]: ...
 
-    def gate(self, visibility: Visibility, repository: str, digest: str) -> GateName | None: ...
+    def image(self, extent: Extent, repository: str, digest: str) -> ImageView | None: ...
 
-    def resolve(self, visibility: Visibility, repository: str, tag: str) -> str | None: ...
+    def gate(self, extent: Extent, repository: str, digest: str) -> GateName | None: ...
 
-    def scanning(self, visibility: Visibility) -> int: ...
+    def resolve(self, extent: Extent, repository: str, tag: str) -> str | None: ...
+
+    def scanning(self, extent: Extent) -> int: ...
 
 
 class Feeds(Protocol):
@@ -199,7 +202,7 @@ class Feeds(Protocol):
 class Exemptions(Protocol):
     """Exemptions; `add` raises Invalid or Denied with a remedy."""
 
-    def all(self, visibility: Visibility, limit: int) -> Sequence[ExemptionView]: ...
+    def all(self, extent: Extent, limit: int) -> Sequence[ExemptionView]: ...
 
     def add(self, caller: Caller, wanted: NewExemption) -> str: ...
 

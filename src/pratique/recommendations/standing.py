@@ -13,6 +13,8 @@ from pratique.recommendations.risk import risk_of
 from pratique.recommendations.tables import COUNTS
 from pratique.recommendations.titles import title_of
 
+_WHOLE = frozenset({"", "image"})
+
 WORDS = 4000
 """Characters of searchable text that are kept per action and lineage."""
 
@@ -89,8 +91,8 @@ def sum_up(lineage: str, lines: Iterable[Line], images: Mapping[str, int], order
 
 
 def _assessed(lines: list[Line]) -> bool:
-    """A lineage counts in the score unless a whole image of it could not be assessed (a gap without a location)."""
-    return not any(not line.assessed and not line.location.strip("/") for line in lines)
+    """A lineage counts in the score unless a whole image of it could not be assessed (a gap in no place)."""
+    return not any(not line.assessed and line.location.strip("/") in _WHOLE for line in lines)
 
 
 def _item(lineage: str, action_text: str, lines: list[Line], images: int, order: VersionOrder) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def title_of(action: Action, fallback: str = "") -> str:
         Kind.OS_UPDATE: f"Update {action.name} in {place} images",
         Kind.APP_UPDATE: f"Update {action.name} ({place})",
         Kind.AWAIT_FIX: f"No fix yet for {action.name} ({place}): limit exposure, or exempt until there is one",
-        Kind.LOAD_DATA: f"Load advisory data: {action.place}",
+        Kind.LOAD_DATA: f"Load advisory data for {place}",
         Kind.REBUILD_SUPPORTED: f"Rebuild with a supported release: {place} has no advisories any more",
         Kind.NOT_ASSESSED: f"Find out why this could not be assessed: {action.place.replace('-', ' ')}",
     }

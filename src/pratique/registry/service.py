@@ -1,7 +1,7 @@
 """What other domains may ask of the registry. It owns the `gates` table and knows no policy."""
 
 from collections.abc import Sequence
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -151,6 +151,19 @@ class RegistryService:
         )
         return [RepositorySummary(*tuple(row)) for row in tx.execute(query)]
 
+    def gate_counts(self, tx: Transaction, repository_ids: Sequence[str]) -> dict[str, dict[GateState, int]]:
+        """Return for each repository how many manifests have which gate."""
+        query = (
+            sa.select(manifests.c.repository_id, gates.c.state, sa.func.count().label("held"))
+            .join(gates, gates.c.manifest_id == manifests.c.id)
+            .where(manifests.c.repository_id.in_(repository_ids))
+            .group_by(manifests.c.repository_id, gates.c.state)
+        )
+        counts: dict[str, dict[GateState, int]] = {}
+        for row in tx.execute(query):
+            counts.setdefault(row.repository_id, {})[GateState(row.state)] = row.held
+        return counts
+
     def list_tags(self, tx: Transaction, repository_id: str, *, limit: int, after: str = "") -> list[TagSummary]:
         """Return tags by name, with the digest that is served and the one that waits."""
         served, pending = manifests.alias("served"), manifests.alias("pending")
@@ -179,13 +192,16 @@ class RegistryService:
         return [self._summary(tx, row) for row in tx.execute(query).all()]
 
     def open_blob(self, digest: str) -> BinaryIO:
-        """Open a stored blob for reading from its first byte; raises BlobUnknown. For workers: it blocks."""
+        """Open a stored blob for reading from its first byte; raises BlobUnknown. For workers: it blocks.
+
+        A blob of one local segment comes as a plain file, so that a child can read it by its descriptor.
+        """
         segments = self._database.read(
             lambda tx: tx.execute(sa.select(blobs.c.segments).where(blobs.c.digest == digest)).scalar_one_or_none()
         )
         if segments is None:
             raise BlobUnknown("there is no such blob", digest=digest)
-        return cast("BinaryIO", open_blob(self._store, spans_of(segments)))
+        return open_blob(self._store, spans_of(segments))
 
     def read_source(self, source: BlobSource) -> bytes:
         """Return a small blob whole (a config); the caller has looked at its size."""

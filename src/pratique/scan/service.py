@@ -46,6 +46,17 @@ class ScanService:
         found = tx.execute(sa.select(images.c.facts).where(images.c.digest == digest)).scalar()
         return dict(found or {})
 
+    def reading(self, tx: Transaction, limit: int = 100) -> list[Place]:
+        """Return images that were pushed and have no facts yet, newest first."""
+        statement = (
+            sa.select(places)
+            .outerjoin(images, images.c.digest == places.c.digest)
+            .where(sa.or_(images.c.digest.is_(None), images.c.state == "reading"))
+            .order_by(places.c.pushed_at.desc())
+            .limit(limit)
+        )
+        return [Place(row.digest, row.repository_id, row.repository) for row in tx.execute(statement)]
+
     def places(self, tx: Transaction, digest: str) -> list[Place]:
         """Return the repositories that hold an image."""
         statement = sa.select(places).where(places.c.digest == digest).order_by(places.c.repository)

@@ -12,7 +12,7 @@ from pratique.console.parts import Parts
 from pratique.console.rendering import Pages
 from pratique.core.errors import Denied
 from pratique.core.http.plane import caller_of, threads_of
-from pratique.core.permissions import Caller, Permission
+from pratique.core.permissions import Caller, Extent, Permission
 from pratique.recommendations.types import Visibility
 
 P = ParamSpec("P")
@@ -28,6 +28,10 @@ class Desk:
     csrf: Csrf
 
     def visibility(self, request: Request, permission: Permission) -> Visibility:
+        """Return what of the findings the caller may see; raises Denied where that is nothing."""
+        return Visibility.of(self.extent(request, permission))
+
+    def extent(self, request: Request, permission: Permission) -> Extent:
         """Return where the caller holds the permission; raises Denied where that is nowhere."""
         caller = caller_of(request.scope)
         extent = self.parts.identity.authorizer.extent(caller, permission)
@@ -36,7 +40,7 @@ class Desk:
                 f"{caller.name} may not look at this: the right {permission.value} is missing.",
                 remedy="Ask an administrator for a role that has it, for example SecurityReader.",
             )
-        return Visibility.of(extent)
+        return extent
 
     def may(self, caller: Caller, permission: Permission) -> bool:
         """Whether the caller holds the permission anywhere: for what a page offers, never for what is done."""

@@ -39,8 +39,8 @@ class ExemptionPages:
 
     async def all(self, request: Request) -> Response:
         """Show exemptions, those that act first."""
-        visibility = self._desk.visibility(request, Permission.TRUST_EXEMPTIONS_READ)
-        rows = await in_thread(request, self._desk.parts.exemptions.all, visibility, 500)
+        extent = self._desk.extent(request, Permission.TRUST_EXEMPTIONS_READ)
+        rows = await in_thread(request, self._desk.parts.exemptions.all, extent, 500)
         may = self._desk.may(caller_of(request.scope), Permission.TRUST_EXEMPTIONS_WRITE)
         return self._desk.pages.page(request, "exemptions/list.html", rows=rows, may_exempt=may)
 

@@ -52,4 +52,4 @@ class FeedPages:
 
 def _is_wanting(feed: FeedView) -> bool:
     """Whether an image was seen that this feed would say more about."""
-    return bool(feed.needed_by) and feed.freshness is not Freshness.FRESH
+    return bool(feed.needed) and feed.freshness is not Freshness.FRESH

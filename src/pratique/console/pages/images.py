@@ -11,7 +11,7 @@ from pratique.console.pages.desk import Desk, in_thread, see_other
 from pratique.console.sources import ImageView
 from pratique.core.digests import Digest
 from pratique.core.errors import Invalid, NotFound
-from pratique.core.permissions import Permission
+from pratique.core.permissions import Extent, Permission
 from pratique.recommendations.listing import lineage_of
 from pratique.recommendations.types import Counts, Evidence, FindingFilter, Recommendation, Visibility
 
@@ -52,9 +52,9 @@ class ImagePages:
 
     async def repositories(self, request: Request) -> Response:
         """Show the repositories that the caller may list, by name."""
-        visibility = self._desk.visibility(request, Permission.REGISTRY_CATALOG_LIST)
+        extent = self._desk.extent(request, Permission.REGISTRY_CATALOG_LIST)
         search, after = request.query_params.get("q", "").strip()[:255], request.query_params.get("after", "")[:255]
-        rows = await in_thread(request, self._images.repositories, visibility, search, after, ROWS + 1)
+        rows = await in_thread(request, self._images.repositories, extent, search, after, ROWS + 1)
         following = addresses.with_query("/repositories", q=search, after=rows[ROWS - 1].name) if rows[ROWS:] else ""
         return self._desk.pages.page(
             request, "images/repositories.html", rows=rows[:ROWS], search=search, next=following
@@ -62,32 +62,30 @@ class ImagePages:
 
     async def repository(self, request: Request) -> Response:
         """Show the images of one repository, newest first."""
-        visibility, name = self._desk.visibility(request, READ), request.path_params["repository"]
+        extent, name = self._desk.extent(request, READ), request.path_params["repository"]
         after = request.query_params.get("after", "")[:255]
-        rows = await in_thread(request, self._images.manifests, visibility, name, after, ROWS + 1)
+        rows = await in_thread(request, self._images.manifests, extent, name, after, ROWS + 1)
         if not rows and not after:
             raise _no_image(name)
-        following = addresses.with_query(f"/r/{name}", after=rows[ROWS - 1].digest) if rows[ROWS:] else ""
+        following = addresses.with_query(f"/r/{name}", after=rows[ROWS - 1].cursor) if rows[ROWS:] else ""
         return self._desk.pages.page(
             request, "images/repository.html", repository=name, rows=rows[:ROWS], next=following
         )
 
     async def tag(self, request: Request) -> Response:
         """Lead from a tag to the image that waits under it, else to the one that is served."""
-        visibility, name = self._desk.visibility(request, READ), request.path_params["repository"]
-        digest = await in_thread(request, self._images.resolve, visibility, name, request.path_params["tag"])
+        extent, name = self._desk.extent(request, READ), request.path_params["repository"]
+        digest = await in_thread(request, self._images.resolve, extent, name, request.path_params["tag"])
         if digest is None:
             raise _no_image(f"{name}:{request.path_params['tag']}")
         return see_other(addresses.image(name, digest))
 
     async def image(self, request: Request) -> Response:
         """Show an image: gate and reason, what to do, what was not assessed, findings, layers."""
-        visibility = self._desk.visibility(request, READ)
+        extent = self._desk.extent(request, READ)
         name, digest = request.path_params["repository"], _digest(request.path_params["digest"])
         cursor = request.query_params.get("cursor", "")
-        image, actions, evidence, following, epoch = await in_thread(
-            request, self._read, visibility, name, digest, cursor
-        )
+        image, actions, evidence, following, epoch = await in_thread(request, self._read, extent, name, digest, cursor)
         here = addresses.image(name, digest)
         return self._desk.pages.page(
             request,
@@ -103,13 +101,13 @@ class ImagePages:
         )
 
     def _read(
-        self, visibility: Visibility, name: str, digest: str, cursor: str
+        self, extent: Extent, name: str, digest: str, cursor: str
     ) -> tuple[ImageView, tuple[Recommendation, ...], tuple[Evidence, ...], str, int]:
         epoch = self._desk.parts.epoch()
-        image = self._images.image(visibility, name, digest)
+        image = self._images.image(extent, name, digest)
         if image is None:
             raise _no_image(f"{name}@{digest}")
-        lineage = lineage_of(name)
+        lineage, visibility = lineage_of(name), Visibility.of(extent)
         actions = self._desk.parts.recommendations.of_image(lineage, digest, visibility)
         wanted = FindingFilter(repository=lineage, subject=digest, cursor=cursor, limit=FINDINGS)
         page = self._desk.parts.recommendations.findings(wanted, visibility)

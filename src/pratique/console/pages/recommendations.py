@@ -14,7 +14,7 @@ from pratique.console.pages.desk import Desk, in_thread
 from pratique.console.rendering import is_part
 from pratique.console.sources import FeedView, Freshness
 from pratique.core.http.plane import caller_of
-from pratique.core.permissions import Permission
+from pratique.core.permissions import Extent, Permission
 from pratique.recommendations import due, risk
 from pratique.recommendations.types import (
     Counts,
@@ -86,8 +86,8 @@ class RecommendationPages:
     async def all(self, request: Request) -> Response:
         """Show the list; a part of the page if htmx asks for one."""
         wanted = recommendation_filter(request.query_params)
-        visibility = self._desk.visibility(request, READ)
-        page, summary, banners, epoch = await in_thread(request, self._read_list, wanted, visibility)
+        extent = self._desk.extent(request, READ)
+        page, summary, banners, epoch = await in_thread(request, self._read_list, wanted, extent)
         return self._desk.pages.page(
             request,
             "recommendations/results.html" if is_part(request) else "recommendations/list.html",
@@ -104,11 +104,11 @@ class RecommendationPages:
 
     async def detail(self, request: Request) -> Response:
         """Show one recommendation: what to do, where, and why we say so."""
-        visibility = self._desk.visibility(request, READ)
+        extent = self._desk.extent(request, READ)
         wanted = finding_filter(request.query_params, limit=25)
         item_id = request.path_params["id"]
         item, steps, images, more, evidence, epoch = await in_thread(
-            request, self._read_detail, item_id, wanted.cursor, visibility
+            request, self._read_detail, item_id, wanted.cursor, extent
         )
         rows = [EvidenceRow.of(found) for found in evidence.items]
         return self._desk.pages.page(
@@ -142,27 +142,25 @@ class RecommendationPages:
             ],
         )
 
-    def _read_list(
-        self, wanted: RecommendationFilter, visibility: Visibility
-    ) -> tuple[Page, Summary, tuple[Banner, ...], int]:
-        epoch = self._desk.parts.epoch()
-        scanning = self._desk.parts.images.scanning(visibility)
+    def _read_list(self, wanted: RecommendationFilter, extent: Extent) -> tuple[Page, Summary, tuple[Banner, ...], int]:
+        epoch, visibility = self._desk.parts.epoch(), Visibility.of(extent)
+        scanning = self._desk.parts.images.scanning(extent)
         banners = (*_scanning(scanning), *_data(self._desk.parts.feeds.all()))
         return self._service.page(wanted, visibility), self._service.summary(visibility), banners, epoch
 
     def _read_detail(
-        self, item_id: str, cursor: str, visibility: Visibility
+        self, item_id: str, cursor: str, extent: Extent
     ) -> tuple[Recommendation, tuple[Step, ...], list[ImageRow], int, EvidencePage, int]:
-        epoch = self._desk.parts.epoch()
+        epoch, visibility = self._desk.parts.epoch(), Visibility.of(extent)
         item = self._service.get(item_id, visibility)
         lines, more = self._service.images(item, visibility)
         evidence = self._service.evidence(item, visibility, cursor)
-        rows = [self._image_row(line, visibility) for line in lines]
+        rows = [self._image_row(line, extent) for line in lines]
         return item, self._service.steps(item), rows, more, evidence, epoch
 
-    def _image_row(self, line: ImageLine, visibility: Visibility) -> ImageRow:
+    def _image_row(self, line: ImageLine, extent: Extent) -> ImageRow:
         repository = line.lineage.removeprefix("registry/")
-        gate = self._desk.parts.images.gate(visibility, repository, line.subject)
+        gate = self._desk.parts.images.gate(extent, repository, line.subject)
         return ImageRow(repository, line.subject, line.counts, addresses.image(repository, line.subject), gate or "")
 
 
@@ -175,7 +173,7 @@ def _scanning(count: int) -> tuple[Banner, ...]:
 
 def _data(feeds: Sequence[FeedView]) -> tuple[Banner, ...]:
     """Say how far the data can be trusted: one line for the worst of what is needed."""
-    needed = [feed for feed in feeds if feed.needed_by] or list(feeds)
+    needed = [feed for feed in feeds if feed.needed] or list(feeds)
     for freshness, title, text in _FRESHNESS:
         names = [feed.name for feed in needed if feed.freshness is freshness]
         if names:

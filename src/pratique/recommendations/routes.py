@@ -1,0 +1,205 @@
+"""The management API of recommendations: what to do, the findings behind it, and the score."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from pratique.core.errors import Denied
+from pratique.core.findings.types import Severity
+from pratique.core.http.plane import caller_of, threads_of
+from pratique.core.permissions import Authorizer, Permission
+from pratique.recommendations.actions import KIND_NAMES
+from pratique.recommendations.service import RecommendationService
+from pratique.recommendations.types import (
+    Evidence,
+    FindingFilter,
+    Kind,
+    Recommendation,
+    RecommendationFilter,
+    Sort,
+    State,
+    Visibility,
+)
+
+Limit = Annotated[int, Query(ge=1, le=500)]
+Text = Annotated[str, Query(max_length=255)]
+Cursor = Annotated[str, Query(max_length=2048, description="`next` of the page before.")]
+Severities = Annotated[list[Severity] | None, Query(max_length=6)]
+Kinds = Annotated[list[Kind] | None, Query(max_length=8)]
+
+
+def router(service: RecommendationService, authorizer: Authorizer) -> APIRouter:
+    """Routes below /api/v1; every list holds only what the caller may see."""
+    routes = APIRouter(tags=["recommendations"])
+    reads = _Reads(service, authorizer)
+    _recommendations(routes, reads)
+    _findings(routes, reads)
+    return routes
+
+
+def _recommendations(routes: APIRouter, reads: "_Reads") -> None:
+    @routes.get("/recommendations")
+    async def list_recommendations(
+        request: Request,
+        *,
+        severity: Severities = None,
+        exploited: bool | None = None,
+        fixable: bool | None = None,
+        kind: Kinds = None,
+        state: State | None = None,
+        repository: Text = "",
+        q: Text = "",
+        sort: Sort = Sort.RISK,
+        cursor: Cursor = "",
+        limit: Limit = 50,
+    ) -> dict[str, Any]:
+        """List what to do, worst first."""
+        wanted = RecommendationFilter(
+            severity=tuple(severity or ()),
+            exploited=exploited,
+            fixable=fixable,
+            kind=tuple(kind or ()),
+            state=state,
+            repository=repository,
+            search=q,
+            sort=sort,
+            cursor=cursor,
+            limit=limit,
+        )
+        return await reads.list(request, wanted)
+
+    @routes.get("/recommendations/summary")
+    async def show_summary(request: Request) -> dict[str, Any]:
+        """Show the score and open findings by severity."""
+        return await reads.summary(request)
+
+    @routes.get("/recommendations/{recommendation_id}")
+    async def show_recommendation(request: Request, recommendation_id: str) -> dict[str, Any]:
+        """Show one recommendation with its steps and the images that it would repair."""
+        return await reads.one(request, recommendation_id)
+
+
+def _findings(routes: APIRouter, reads: "_Reads") -> None:
+    @routes.get("/findings")
+    async def list_findings(
+        request: Request,
+        *,
+        recommendation: Text = "",
+        repository: Text = "",
+        digest: Text = "",
+        severity: Severities = None,
+        exploited: bool | None = None,
+        assessed: bool | None = None,
+        q: Text = "",
+        cursor: Cursor = "",
+        limit: Limit = 100,
+    ) -> dict[str, Any]:
+        """List findings in images with their evidence, worst first."""
+        wanted = FindingFilter(
+            recommendation=recommendation,
+            repository=repository,
+            subject=digest,
+            severity=tuple(severity or ()),
+            exploited=exploited,
+            assessed=assessed,
+            search=q,
+            cursor=cursor,
+            limit=limit,
+        )
+        return await reads.findings(request, wanted)
+
+
+class _Reads:
+    """Asks for the right, reads in a thread, and words the answer."""
+
+    def __init__(self, service: RecommendationService, authorizer: Authorizer) -> None:
+        self._service = service
+        self._authorizer = authorizer
+
+    async def list(self, request: Request, wanted: RecommendationFilter) -> dict[str, Any]:
+        visibility = self._visibility(request, Permission.RECOMMENDATIONS_ITEMS_READ)
+        page = await threads_of(request.scope).run(self._service.page, wanted, visibility)
+        return {"items": [_item(item) for item in page.items], "total": page.total, "next": page.next_cursor or None}
+
+    async def one(self, request: Request, recommendation_id: str) -> dict[str, Any]:
+        visibility = self._visibility(request, Permission.RECOMMENDATIONS_ITEMS_READ)
+
+        def read() -> dict[str, Any]:
+            item = self._service.get(recommendation_id, visibility)
+            images, more = self._service.images(item, visibility, 500)
+            return {
+                **_item(item),
+                "steps": [{"text": step.text, "code": step.code} for step in self._service.steps(item)],
+                "affected": [
+                    {"lineage": line.lineage, "digest": line.subject, "counts": asdict(line.counts)} for line in images
+                ],
+                "affected_more": more,
+            }
+
+        return await threads_of(request.scope).run(read)
+
+    async def summary(self, request: Request) -> dict[str, Any]:
+        visibility = self._visibility(request, Permission.RECOMMENDATIONS_ITEMS_READ)
+        return asdict(await threads_of(request.scope).run(self._service.summary, visibility))
+
+    async def findings(self, request: Request, wanted: FindingFilter) -> dict[str, Any]:
+        visibility = self._visibility(request, Permission.SCAN_FINDINGS_READ)
+        page = await threads_of(request.scope).run(self._service.findings, wanted, visibility)
+        return {"items": [_finding(found) for found in page.items], "next": page.next_cursor or None}
+
+    def _visibility(self, request: Request, permission: Permission) -> Visibility:
+        caller = caller_of(request.scope)
+        extent = self._authorizer.extent(caller, permission)
+        if extent.is_empty:
+            raise Denied(
+                f"{caller.name} lacks {permission.value}.", remedy="Ask for a role that has it, such as SecurityReader."
+            )
+        return Visibility.of(extent)
+
+
+def _item(item: Recommendation) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "action": item.action.text,
+        "kind": item.kind.value,
+        "kind_name": KIND_NAMES[item.kind],
+        "title": item.title,
+        "state": item.state.value,
+        "severity": item.severity.value if item.severity else None,
+        "counts": asdict(item.counts),
+        "likelihood": item.likelihood,
+        "fix": item.fix,
+        "risk": item.risk,
+        "images": item.images,
+        "repositories": item.repositories,
+        "first_seen": item.first_seen,
+        "due": item.due,
+        "gain": item.gain,
+    }
+
+
+def _finding(found: Evidence) -> dict[str, Any]:
+    return {
+        "key": found.key,
+        "rule": found.rule,
+        "aliases": list(found.aliases),
+        "title": found.title,
+        "severity": found.severity.value,
+        "severity_source": found.severity_source,
+        "state": "affected" if found.assessed else "not-assessed",
+        "exempted": found.exempted,
+        "exploited": found.exploited,
+        "likelihood": found.likelihood,
+        "risk": asdict(found.risk) if found.assessed else None,
+        "fix": found.fix,
+        "lineage": found.lineage,
+        "location": found.location,
+        "digest": found.subject,
+        "version": found.version,
+        "remediation": found.remediation,
+        "first_seen": found.first_seen,
+        "due": found.due,
+        "recommendation": found.action,
+        "evidence": dict(found.proof),
+    }
