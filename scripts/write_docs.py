@@ -135,11 +135,11 @@ def keys_page() -> Iterator[str]:
 
 
 def routes_page() -> Iterator[str]:
-    from pratique.app import describe_routes
+    from route_table import route_table
 
     yield "# Routes\n"
     plane = ""
-    for name, method, path, summary in describe_routes():
+    for name, method, path, summary in route_table():
         if name != plane:
             plane = name
             yield f"\n## {plane}\n\n| method | path | |\n|---|---|---|"

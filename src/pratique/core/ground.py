@@ -43,8 +43,13 @@ class Ground:
 
 def open_ground(settings: Settings, role: Role) -> Ground:
     """Open what a process of this role needs; waits for the key process, raises with a remedy what is missing."""
+    folder = settings.data.directory / "keys"
+    return ground_over(settings, wait_for_keys(folder, role, within=settings.keys.start_timeout))
+
+
+def ground_over(settings: Settings, keys: KeyClient) -> Ground:
+    """Open everything else over a client of the keys; `close` closes that too."""
     state, clock = settings.data.directory, SystemClock()
-    keys = wait_for_keys(state / "keys", role, within=settings.keys.start_timeout)
     database = open_database(
         settings.database_url,
         clock=clock,

@@ -13,6 +13,16 @@ from pratique.registry.wire import oci_error
 
 Handler = Callable[[Address, HttpScope, Receive, Send], Awaitable[None]]
 THREADS = 16
+PATHS = {
+    "base": "/v2/",
+    "catalog": "/v2/_catalog",
+    "manifests": "/v2/{name}/manifests/{reference}",
+    "tags": "/v2/{name}/tags/list",
+    "referrers": "/v2/{name}/referrers/{digest}",
+    "blobs": "/v2/{name}/blobs/{digest}",
+    "uploads": "/v2/{name}/blobs/uploads/{id}",
+}
+"""Each kind of address as a template, for the list of routes."""
 
 
 class RegistryApp:
@@ -38,6 +48,13 @@ class RegistryApp:
             ("uploads", "GET"): blobs.status,
             ("uploads", "DELETE"): blobs.cancel,
         }
+
+    def routes(self) -> list[tuple[str, str, str]]:
+        """Return method, path and summary of everything that is served."""
+        return [
+            (method, PATHS[kind], (handler.__doc__ or "").partition("\n")[0])
+            for (kind, method), handler in self._handlers.items()
+        ]
 
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         address = parse_address(scope["raw_path"])

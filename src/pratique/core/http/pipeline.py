@@ -65,6 +65,7 @@ class Pipeline:
     """The ASGI application that the server runs; every plane is behind it."""
 
     def __init__(self, planes: Sequence[Plane], hosts: HostRules, *, log_requests: bool = True) -> None:
+        self.planes = tuple(planes)
         self._routes = PlaneRoutes(planes)
         self._hosts = hosts
         self._limiters = {plane.name: ThreadLimiter(plane.name, plane.threads) for plane in planes}
