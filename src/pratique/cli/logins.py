@@ -66,7 +66,7 @@ def check(path: Path) -> None:
 
 
 def store(path: Path, login: Login) -> str:
-    """Add the login to the file, keeping the rest, or hand it to the credential helper named there; say where it went."""
+    """Add the login to the file, keeping the rest, or hand it to the credential helper named there."""
     content = _read(path)
     helper = content.get("credHelpers", {}).get(login.host) or content.get("credsStore")
     if helper:
