@@ -3,8 +3,9 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 
-from pratique.core.blobs.types import CHUNK, BlobStore
+from pratique.core.blobs.types import CHUNK, BlobStore, SegmentMissing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class SegmentReader(io.RawIOBase):
         return count
 
 
-def open_blob(store: BlobStore, spans: Sequence[SegmentSpan]) -> io.BufferedReader:
-    """Return a buffered stream over a blob, for workers."""
-    return io.BufferedReader(SegmentReader(store, spans), CHUNK)
+def open_blob(store: BlobStore, spans: Sequence[SegmentSpan]) -> BinaryIO:
+    """Return a buffered stream over a blob, for workers; a real file, with a descriptor, where one holds all of it."""
+    path = store.path(spans[0].key) if len(spans) == 1 and spans[0].version == 0 else None
+    if path is None:
+        return io.BufferedReader(SegmentReader(store, spans), CHUNK)
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise SegmentMissing(f"segment {spans[0].key} is missing", remedy="restore the blob folder") from error
