@@ -26,7 +26,7 @@ SAFE_QUERY = frozenset(
      "scope", "tag"}
 )  # fmt: skip
 
-_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s\"'<>]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}://[^\s\"'<>]+)", re.IGNORECASE)
 _SCHEME_WORD = re.compile(
     r"\b(basic|bearer|digest|negotiate|token|aws4-hmac-sha256)(\s+|:\s*)[^\s,;\"']+", re.IGNORECASE
 )
@@ -53,14 +53,18 @@ _HARMLESS = re.compile(
 
 def redact(text: str, *, limit: int = _LIMIT) -> str:
     """Return foreign text as it may be stored: short, without controls, and with whatever could be a secret masked."""
-    cut = text[: limit * 2]
-    cut = _PEM.sub(MASK, cut)
-    cut = _ADDRESS.sub(lambda found: redact_address(found.group()), cut)
-    cut = _SCHEME_WORD.sub(lambda found: f"{found.group(1)} {MASK}", cut)
-    cut = _ASSIGNED.sub(lambda found: f"{found.group(1)}{found.group(2)}{MASK}", cut)
-    cut = _WORD.sub(lambda found: found.group() if _is_harmless(found.group()) else MASK, cut)
-    cut = _CONTROL.sub("\ufffd", cut)
-    return cut if len(cut) <= limit else cut[: limit - 1] + "…"
+    cut = _PEM.sub(MASK, text[: limit * 2])
+    parts = _ADDRESS.split(cut)
+    parts[::2] = [_redact_words(part) for part in parts[::2]]
+    parts[1::2] = [redact_address(part) for part in parts[1::2]]
+    clean = _CONTROL.sub("\ufffd", "".join(parts))
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _redact_words(text: str) -> str:
+    text = _SCHEME_WORD.sub(lambda found: f"{found.group(1)} {MASK}", text)
+    text = _ASSIGNED.sub(lambda found: f"{found.group(1)}{found.group(2)}{MASK}", text)
+    return _WORD.sub(lambda found: found.group() if _is_harmless(found.group()) else MASK, text)
 
 
 def redact_address(address: str) -> str:

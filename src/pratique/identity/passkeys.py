@@ -237,7 +237,9 @@ def _use_once(tx: Transaction, principal_id: str, challenge: bytes) -> None:
         state=b"",
         expires_at=tx.now + 2 * _CHALLENGE_LIFE,
     )
-    if not tx.execute(insert.on_conflict_do_nothing(index_elements=[sign_in_steps.c.proof])).rowcount:
+    insert = insert.on_conflict_do_nothing(index_elements=[sign_in_steps.c.proof])
+    # Rows that come back, not a row count: for an INSERT the latter is not known on every engine.
+    if tx.execute(insert.returning(sign_in_steps.c.id)).one_or_none() is None:
         raise SignInRefused("That answer was used already.", remedy="Try again.")
 
 
