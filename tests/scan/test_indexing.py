@@ -155,3 +155,36 @@ def _rows(parts: Parts) -> list[int]:
     return parts.database.read(
         lambda tx: [tx.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in tables]
     )
+
+
+def test_a_fault_that_passes_holds_with_its_reason_and_is_forgotten_once_reading_works(parts: Parts) -> None:
+    place = parts.shelf.put("team/a", [debian_layer({"zlib": "1.2"})])
+    parts.database.write(lambda tx: parts.indexer.write_failure(tx, place, "the disk was full", "make room"))
+    assert parts.shelf.state(place) is GateState.HELD
+    assert "the disk was full; make room" in parts.shelf.summary(place)
+    parts.index(place)
+    assert parts.shelf.state(place) is GateState.OPEN
+
+
+def test_pushing_a_failing_image_again_reads_its_layers_again(parts: Parts) -> None:
+    parts.reader.ends = 3
+    place = parts.shelf.put("team/a", [debian_layer({"zlib": "1.2"})])
+    for _ in range(2):
+        with pytest.raises(Postpone):
+            parts.index(place)
+    parts.index(place)
+    assert parts.shelf.state(place) is GateState.HELD
+    assert not parts.database.write(lambda tx: parts.indexer.judge_at_push(tx, place))
+    parts.index(place)
+    assert parts.shelf.state(place) is GateState.OPEN
+
+
+def test_an_unreadable_layer_is_read_again_when_somebody_asks(parts: Parts) -> None:
+    good = debian_layer({"zlib": "1.2"})
+    place = parts.shelf.put("team/a", [good[: len(good) // 2]], config=b'{"rootfs": {"diff_ids": []}}')
+    parts.index(place)
+    parts.index(place)
+    assert len(parts.reader.read_digests) == 1
+    parts.database.write(lambda tx: parts.indexer.read_again(tx, place))
+    parts.indexer.index(place, lambda: None, parts.database.write, again=True)
+    assert len(parts.reader.read_digests) == 2

@@ -8,7 +8,7 @@ from pratique.registry.types import GateState
 from tests.scan.parts import Parts, Said
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818  what happened
     """The worker ended here."""
 
 

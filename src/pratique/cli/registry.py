@@ -57,6 +57,19 @@ def show(
         emit(rows, ["digest", "kind", "tags", "state", "reason", "pushed"], output)
 
 
+@app.command()
+def rescan(
+    reference: Annotated[str, typer.Argument(help="REPOSITORY:TAG or REPOSITORY@DIGEST.")],
+) -> None:
+    """Read an image again: layers that could not be read, or that a former version has read."""
+    from pratique.cli.client import connect
+
+    name, wanted = split_reference(reference)
+    with connect() as client:
+        path = f"/api/v1/images/{quote(name)}/manifests/{quote(wanted or 'latest', safe=':')}/rescan"
+        print(f"queued as {client.post(path).json()['operation']}; follow it: pratique status {reference} --wait")
+
+
 def split_reference(reference: str) -> tuple[str, str]:
     """Return repository and tag or digest of `team/app:v1` or `team/app@sha256:…`; '' for none."""
     name, at, digest = reference.partition("@")

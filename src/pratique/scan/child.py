@@ -133,12 +133,10 @@ class _Child:
 
 def _own_descriptor(stream: BinaryIO) -> int | None:
     """The descriptor of a plain file, set to where the stream stands, so that the child reads it without us between."""
-    if not isinstance(stream, io.FileIO | io.BufferedReader):
+    raw = stream.raw if isinstance(stream, io.BufferedReader) else stream
+    if not isinstance(raw, io.FileIO):  # a buffer over something that is no file
         return None
-    try:
-        descriptor = stream.fileno()
-    except io.UnsupportedOperation:  # a buffer over something that is no file
-        return None
+    descriptor = raw.fileno()
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
     os.lseek(descriptor, stream.tell(), os.SEEK_SET)

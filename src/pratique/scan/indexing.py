@@ -25,7 +25,15 @@ from pratique.registry.types import BlobSource, ImageSource
 from pratique.scan.announce import Announcer, places_of, store_place
 from pratique.scan.child import PASSING
 from pratique.scan.errors import AdvisoriesMoved, ImageNotAssessable
-from pratique.scan.layers import MAX_ATTEMPTS, all_known, begin_reading, known_reports, store_report
+from pratique.scan.layers import (
+    MAX_ATTEMPTS,
+    all_known,
+    begin_reading,
+    forget_attempts,
+    forgive_reading,
+    known_reports,
+    store_report,
+)
 from pratique.scan.matches import Advisories, Judged, check_revision, judge, write_judgements
 from pratique.scan.packages import (
     Placed,
@@ -122,17 +130,11 @@ class Indexer:
         if is_assessed(tx, place.digest):
             self._announcer.assessed(tx, [place])
             return True
-        source = self._registry.image_source(tx, place.repository_id, place.digest)
-        digests = [layer.digest for layer in source.layers if layer.stored]
-        if not digests or len(digests) != len(source.layers) or not all_known(tx, digests):
+        inventory = self._known(tx, place)
+        if inventory is None:
             return False
-        try:
-            reports = known_reports(tx, digests)
-            inventory = merge([reports[digest] for digest in digests], self._config(source))
-        except (ImageNotAssessable, KeyError):
-            return False
-        items = placed(inventory)
-        if len(items) - len(judged_keys(tx, (item.key for item in items))) > _INLINE_NEW:
+        keys = {item.key for item in placed(inventory)}
+        if len(keys) - len(judged_keys(tx, keys)) > _INLINE_NEW:
             return False
         self._store.refresh()
         try:
@@ -142,10 +144,36 @@ class Indexer:
             return False
         return True
 
+    def _known(self, tx: Transaction, place: Place) -> ImageInventory | None:
+        """What an image holds, if each of its layers has been read; a new push lets failed ones be read again."""
+        source = self._registry.image_source(tx, place.repository_id, place.digest)
+        digests = [layer.digest for layer in source.layers if layer.stored]
+        if has_failed(tx, place.digest):
+            forget_attempts(tx, digests)
+        if not digests or len(digests) != len(source.layers) or not all_known(tx, digests):
+            return None
+        try:
+            reports = known_reports(tx, digests)
+            return merge([reports[digest] for digest in digests], self._config(source))
+        except (ImageNotAssessable, KeyError):
+            return None
+
+    def read_again(self, tx: Transaction, place: Place) -> None:
+        """Let the next `index(again=True)` read those layers again that nobody could read to the end."""
+        source = self._registry.image_source(tx, place.repository_id, place.digest)
+        forget_attempts(tx, [layer.digest for layer in source.layers])
+
+    def write_failure(self, tx: Transaction, place: Place, problem: str, remedy: str) -> None:
+        """Write what has kept an image from being read so far; it counts as not read, and is tried again."""
+        self._write_state(tx, place, ImageState.FAILING, problem, remedy)
+
     def write_problem(self, tx: Transaction, place: Place, problem: str, remedy: str) -> None:
         """Write that an image cannot be assessed, and why."""
+        self._write_state(tx, place, ImageState.UNASSESSABLE, problem, remedy)
+
+    def _write_state(self, tx: Transaction, place: Place, state: ImageState, problem: str, remedy: str) -> None:
         store_place(tx, place)
-        _store_image(tx, place.digest, ImageState.UNASSESSABLE, problem=problem, remedy=remedy)
+        _store_image(tx, place.digest, state, problem=problem, remedy=remedy)
         self._announcer.assessed(tx, places_of(tx, [place.digest]))
 
     def _again(self, tx: Transaction, place: Place) -> None:
@@ -185,15 +213,23 @@ class Indexer:
         before = self._database.write(lambda tx: begin_reading(tx, layer.digest, layer.size))
         if before >= MAX_ATTEMPTS:
             return _unread(layer, f"reading it ended without an answer {before} times", "reader-died")
-        with self._registry.open_blob(layer.digest) as blob:
-            expected = ExpectedLayer(digest=layer.digest, size=layer.size)
-            report = self._reader.read(blob, layer.media_type, expected=expected)
+        report = self._ask_reader(layer)
         codes = {problem.code for problem in report.problems}
         if before + 1 < MAX_ATTEMPTS and codes & _TRIED_AGAIN:
             raise Postpone(f"the reader of layer {layer.digest} ended without an answer", seconds=1.0)
         if not codes & PASSING:
             self._database.write(lambda tx: store_report(tx, layer.digest, report))
         return report
+
+    def _ask_reader(self, layer: BlobSource) -> LayerReport:
+        """An error around the reader (a full disk, a store that is down) is not the layer's fault: it counts not."""
+        try:
+            with self._registry.open_blob(layer.digest) as blob:
+                expected = ExpectedLayer(digest=layer.digest, size=layer.size)
+                return self._reader.read(blob, layer.media_type, expected=expected)
+        except Exception:
+            self._database.write(lambda tx: forgive_reading(tx, layer.digest))
+            raise
 
     def _prepare(self, tx: Transaction, inventory: ImageInventory) -> _Prepared:
         items = placed(inventory)
@@ -218,8 +254,14 @@ class Indexer:
 
 def is_assessed(tx: Transaction, digest: str) -> bool:
     """True when the image has facts made by this indexer."""
-    statement = sa.select(images.c.indexer).where(images.c.digest == digest)
+    statement = sa.select(images.c.indexer).where(images.c.digest == digest, images.c.state != ImageState.FAILING.value)
     return tx.execute(statement).scalar() == INDEXER_VERSION
+
+
+def has_failed(tx: Transaction, digest: str) -> bool:
+    """True when what kept the image from being read may have passed."""
+    state = tx.execute(sa.select(images.c.state).where(images.c.digest == digest)).scalar()
+    return bool(state == ImageState.FAILING.value)
 
 
 def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared, ids: Mapping[str, int]) -> None:
@@ -228,7 +270,7 @@ def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared
     _store_image(
         tx,
         digest,
-        ImageState.UNASSESSABLE if blockers else ImageState.ASSESSED,
+        _state_of(blockers),
         set_id=set_id,
         problem=problem,
         remedy=_remedy(blockers),
@@ -262,10 +304,18 @@ def _store_image(
     tx.execute(insert.on_conflict_do_update(index_elements=[images.c.digest], set_=values))
 
 
+def _state_of(blockers: Sequence[NotAssessed]) -> ImageState:
+    if not blockers:
+        return ImageState.ASSESSED
+    return ImageState.FAILING if any(item.code in PASSING for item in blockers) else ImageState.UNASSESSABLE
+
+
 def _remedy(blockers: Sequence[NotAssessed]) -> str:
     codes = {item.code for item in blockers}
     if not codes:
         return ""
+    if codes & PASSING:
+        return "push it again, or read it again with `pratique registry rescan`; the reason may have passed"
     if "foreign-layer" in codes:
         return "push the image with its non-distributable layers"
     return "build the image again with a current tool and push it; the reason says what could not be read"

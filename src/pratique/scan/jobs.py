@@ -21,6 +21,7 @@ from pratique.scan.types import DELETED, FEED_UPDATED, PUSHED, Place
 
 SYNC = "advisories.sync"
 REJUDGE = "scan.rejudge"
+RESCAN = "scan.rescan"
 _HOPELESS = 4
 """Attempts after which an image that always fails is shown as such, while further attempts go on."""
 
@@ -55,6 +56,7 @@ class ScanJobs:
         self._events.subscribe_inline(PUSHED, self._pushed)
         self._events.subscribe_inline(DELETED, self._deleted)
         self._events.subscribe(PUSHED, "scan.index", self._index, priority=20)
+        handlers.register(RESCAN, self._rescan)
         handlers.register(SYNC, self._sync, timeout=4 * 3600.0, concurrency=1)
         handlers.register(REJUDGE, self._rejudge, timeout=4 * 3600.0, concurrency=1)
         if sync_every is not None:
@@ -67,6 +69,11 @@ class ScanJobs:
         return self._jobs.enqueue(
             tx, SYNC, {"feeds": sorted(feeds)}, unique=f"{SYNC}:{name}", priority=10, max_attempts=2
         )
+
+    def request_rescan(self, tx: Transaction, place: Place) -> str:
+        """Queue a new reading of what could not be read, or was read by a former version; return the job's id."""
+        unique = f"{RESCAN}:{place.repository_id}:{place.digest}"
+        return self._jobs.enqueue(tx, RESCAN, place.as_json(), unique=unique, priority=20)
 
     def announce_data(self, tx: Transaction, feeds: Sequence[str]) -> None:
         """New advisory data lies in the store: tell subscribers and judge again."""
@@ -97,11 +104,17 @@ class ScanJobs:
                 self._give_reason(place, error)
             raise
 
+    def _rescan(self, context: JobContext) -> None:
+        place = Place.from_json(context.job.payload)
+        if context.job.attempt == 1:
+            context.database.write(lambda tx: self._indexer.read_again(tx, place))
+        self._indexer.index(place, context.raise_if_cancelled, _completing(context), again=True)
+
     def _give_reason(self, place: Place, error: Exception) -> None:
         """Say on the gate what keeps going wrong, rather than let people wait for ever."""
         problem = f"reading it failed: {error.message if isinstance(error, PratiqueError) else type(error).__name__}"
         remedy = "see `pratique logs worker`; it is tried again, and `pratique doctor` may name the cause"
-        self._database.write(lambda tx: self._indexer.write_problem(tx, place, problem, remedy))
+        self._database.write(lambda tx: self._indexer.write_failure(tx, place, problem, remedy))
 
     def _sync(self, context: JobContext) -> None:
         feeds = [str(name) for name in context.job.payload.get("feeds", ())]

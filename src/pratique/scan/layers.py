@@ -59,6 +59,24 @@ def begin_reading(tx: Transaction, digest: str, size: int) -> int:
     return int(tx.execute(sa.select(layers.c.attempts).where(*where)).scalar_one()) - 1
 
 
+def forgive_reading(tx: Transaction, digest: str) -> None:
+    """Take back the last attempt at a layer: it says nothing about the layer."""
+    tx.execute(
+        sa.update(layers)
+        .where(layers.c.digest == digest, layers.c.indexer == INDEXER_VERSION, layers.c.attempts > 0)
+        .values(attempts=layers.c.attempts - 1)
+    )
+
+
+def forget_attempts(tx: Transaction, digests: Sequence[str]) -> None:
+    """Give layers without a whole reading their attempts back: somebody asks for them to be read again."""
+    unread = sa.or_(layers.c.report_key.is_(None), layers.c.report_key.like("unread:%"))
+    where = (layers.c.digest.in_(set(digests)), layers.c.indexer == INDEXER_VERSION, unread)
+    keys = sa.select(layers.c.report_key).where(*where, layers.c.report_key.is_not(None))
+    tx.execute(sa.delete(layer_reports).where(layer_reports.c.report_key.in_(keys)))
+    tx.execute(sa.update(layers).where(*where).values(attempts=0, report_key=None))
+
+
 def store_report(tx: Transaction, digest: str, report: LayerReport) -> None:
     """Keep what one reading found; a second reading of the same bytes changes nothing."""
     key = report.diff_id if report.complete and report.diff_id else f"unread:{digest}"

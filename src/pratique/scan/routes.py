@@ -9,12 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pratique.advisories.service import AdvisoryStore, feed_names
 from pratique.core.database import Database, Transaction
-from pratique.core.errors import Invalid
+from pratique.core.errors import Invalid, NotFound
 from pratique.core.http.plane import caller_of, threads_of
 from pratique.core.permissions import Authorizer, Permission, Scope
+from pratique.registry.service import RegistryService
+from pratique.registry.types import RepositoryName
 from pratique.scan.jobs import ScanJobs
 from pratique.scan.matches import stored_revision
 from pratique.scan.tables import package_keys, package_sets
+from pratique.scan.types import Place
 
 _LANGUAGES = ("pypi", "npm")
 
@@ -27,11 +30,34 @@ class SyncBody(BaseModel):
     feeds: list[Annotated[str, Field(max_length=64)]] = Field(default_factory=list, max_length=100)
 
 
-def router(database: Database, advisories: AdvisoryStore, jobs: ScanJobs, authorizer: Authorizer) -> APIRouter:
-    """Routes below /api/v1 for advisory data and its renewal."""
-    routes = APIRouter(tags=["advisories"])
+def router(
+    database: Database, advisories: AdvisoryStore, jobs: ScanJobs, registry: RegistryService, authorizer: Authorizer
+) -> APIRouter:
+    """Routes below /api/v1 for advisory data and its renewal, and for reading an image again."""
+    routes = APIRouter(tags=["scan"])
     _advisories(routes, database, advisories, jobs, authorizer)
+    _images(routes, database, jobs, registry, authorizer)
     return routes
+
+
+def _images(
+    routes: APIRouter, database: Database, work: ScanJobs, registry: RegistryService, authorizer: Authorizer
+) -> None:
+    @routes.post("/images/{name:path}/manifests/{reference}/rescan", status_code=202)
+    async def rescan_image(request: Request, name: str, reference: str) -> dict[str, Any]:
+        """Read an image again: layers that could not be read, or that a former version has read."""
+        repository = str(RepositoryName.parse(name))
+        place_scope = Scope.for_repository(repository)
+        authorizer.require(caller_of(request.scope), Permission.SCAN_IMAGES_ASSESS, place_scope)
+
+        def queue(tx: Transaction) -> str:
+            found = registry.resolve(tx, repository, reference)
+            if found is None:
+                raise NotFound(f"there is no {reference} in {repository}", remedy="see `pratique registry list`")
+            return work.request_rescan(tx, Place(found.digest, found.repository_id, repository))
+
+        identity = await database.write_async(queue)
+        return {"operation": identity, "status": f"/api/v1/operations/{identity}"}
 
 
 def _advisories(

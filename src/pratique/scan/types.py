@@ -21,9 +21,14 @@ FEED_UPDATED = "pratique.advisories.feed.updated.v1"
 
 
 class ImageState(StrEnum):
-    """How far the facts of an image go: *reading* has none yet, *unassessable* never will without a change."""
+    """How far the facts of an image go.
+
+    *reading* has none yet; *failing* could not be read so far, for a reason that may pass, and is tried again;
+    *unassessable* never will be, without a change to the image.
+    """
 
     READING = "reading"
+    FAILING = "failing"
     ASSESSED = "assessed"
     UNASSESSABLE = "unassessable"
 

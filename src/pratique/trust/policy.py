@@ -63,7 +63,7 @@ class DefaultPolicy:
     def _reasons(self, facts: ImageFacts) -> Iterator[Reason]:
         """Every ground against the image, weightiest class first."""
         found = [reason for match in facts.notable if (reason := self._match_reason(match)) is not None]
-        if facts.state is ImageState.UNASSESSABLE:
+        if facts.state in {ImageState.UNASSESSABLE, ImageState.FAILING}:
             found.append(_unassessable(facts))
         elif facts.coverage.share < self.minimum_coverage:
             found.append(_uncovered(facts))

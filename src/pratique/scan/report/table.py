@@ -30,7 +30,7 @@ def show(console: Console, result: ScanResult, *, everything: bool = False) -> N
     matches = (*result.findings, *result.unimportant) if everything else result.findings
     console.print(_heading(result))
     if matches:
-        console.print(_findings(matches))
+        console.print(Group(*_findings(matches)))
     console.print(Group(*_closing(result, everything=everything)))
 
 
@@ -50,45 +50,60 @@ def _heading(result: ScanResult) -> RenderableType:
     return Padding(lines, (1, 0, 0, 0))
 
 
-def _findings(matches: Iterable[Match]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name, folding in (
-        ("PACKAGE", "fold"), ("INSTALLED", "fold"), ("VULNERABILITY", "fold"), ("SEVERITY", "ellipsis"),
-        ("SOURCE", "ellipsis"), ("FIXED IN", "fold"), ("", "fold"),
-    ):  # fmt: skip
-        table.add_column(name, overflow="fold" if folding == "fold" else "ellipsis")
-    for group in _grouped(matches):
-        for number, match in enumerate(group):
-            names = _names(group) if number == 0 else ("", "")
-            table.add_row(
-                Text(_plain(names[0]), style="bold"),
-                _plain(names[1]),
-                _plain(match.vulnerability or match.title),
-                Text(match.severity.value, style=_STYLES[match.severity]),
-                Text(_plain(match.severity_source), style="dim"),
-                _plain(match.fixed_version) or Text(_plain(match.status) or "no fix", style="dim"),
-                _marks(match),
-            )
-    return table
+def _findings(matches: Iterable[Match]) -> Iterable[RenderableType]:
+    """A line for each package that is updated as one, and under it a row for each vulnerability."""
+    groups = [(group, [_row(match) for match in group]) for group in _grouped(matches)]
+    widths = [max(len(row[column].plain) for _, rows in groups for row in rows) for column in range(4)]
+    for group, rows in groups:
+        yield Padding(_package_line(group), (1, 0, 0, 0))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(width=1)
+        for width in widths:
+            table.add_column(min_width=min(width, 24), max_width=40, overflow="fold")
+        table.add_column(overflow="fold")
+        for row in rows:
+            table.add_row("", *row)
+        yield table
+
+
+def _package_line(group: list[Match]) -> Text:
+    package = group[0].package
+    line = Text(_plain(package.source_name or package.name), style="bold")
+    line.append(f" {_plain(package.source_version or package.version)}", style="not bold")
+    names = sorted({match.package.name for match in group} - {package.source_name})
+    if names:
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        line.append(f"  ({_plain(', '.join(names[:4]))}{more})", style="dim")
+    if not package.distro and package.location:
+        line.append(f"  {_plain(package.location)}", style="dim")
+    if package.owned_by:
+        line.append(f"  shipped by {_plain(package.owned_by)}", style="dim")
+    return line
+
+
+def _row(match: Match) -> tuple[Text, Text, Text, Text, Text]:
+    return (
+        Text("security update" if match.update_pending else _plain(match.vulnerability)),
+        Text(match.severity.value, style=_STYLES[match.severity]),
+        Text(_plain(match.severity_source), style="dim"),
+        Text(f"→ {_plain(match.fixed_version)}") if match.fixed_version else Text(_status(match), style="dim"),
+        _marks(match),
+    )
+
+
+def _status(match: Match) -> str:
+    return f"no fix ({_plain(match.status)})" if match.status else "no fix"
 
 
 def _grouped(matches: Iterable[Match]) -> list[list[Match]]:
-    """Findings by what is updated together: source package and version; one row a vulnerability."""
-    groups: dict[tuple[str, ...], dict[str, Match]] = {}
+    """Findings by what is updated together: source package and version; one row a vulnerability and its fix."""
+    groups: dict[tuple[str, ...], dict[tuple[str, str], Match]] = {}
     for match in matches:
         package = match.package
         place = "" if package.distro else package.location
         key = (package.ecosystem, package.source_name or package.name, package.source_version or package.version, place)
-        groups.setdefault(key, {}).setdefault(match.group_id or match.title, match)
+        groups.setdefault(key, {}).setdefault((match.vulnerability, match.fixed_version), match)
     return [list(group.values()) for group in groups.values()]
-
-
-def _names(group: list[Match]) -> tuple[str, str]:
-    package = group[0].package
-    name = package.source_name or package.name
-    if not package.distro and package.location:
-        name = f"{name}\n  {package.location}"
-    return name, package.source_version or package.version
 
 
 def _marks(match: Match) -> Text:
@@ -97,8 +112,6 @@ def _marks(match: Match) -> Text:
         marks.append("exploited ", style="bold red")
     if match.epss is not None and match.epss >= 0.1:
         marks.append(f"likely {match.epss:.0%} ", style="yellow")
-    if match.unrated_with_fix:
-        marks.append("nobody has rated it ", style="magenta")
     if match.confidence.value == "low":
         marks.append("low confidence ", style="dim")
     return marks
