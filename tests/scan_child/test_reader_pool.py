@@ -92,7 +92,7 @@ def test_a_confined_process_reaches_neither_files_nor_network(tmp_path: Path) ->
 
 def test_a_killed_child_is_not_assessed_and_the_next_layer_is_read(pool: ReaderPool) -> None:
     class Slow(io.BytesIO):
-        def read(self: Any, size: int = -1) -> Any:
+        def read(self, size: int = -1) -> Any:
             data = super().read(100)
             if self.tell() > 200:
                 for child in pool._busy:
@@ -127,7 +127,7 @@ def test_too_little_memory_is_named() -> None:
 
 def test_an_error_of_the_stream_is_the_callers(pool: ReaderPool) -> None:
     class Broken(io.RawIOBase):
-        def read(self: Any, size: int = -1) -> Never:
+        def read(self, size: int = -1) -> Never:
             raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):
@@ -155,7 +155,7 @@ def test_a_closed_pool_says_so() -> None:
 
 def test_an_early_answer_ends_the_feeding(pool: ReaderPool) -> None:
     class Endless(io.RawIOBase):
-        def read(self: Any, size: int = -1) -> Any:
+        def read(self, size: int = -1) -> Any:
             return b"\0" * (size if size > 0 else 1 << 20)
 
     report = pool.read(Endless(), limits=Limits(stored_bytes=8 << 20))

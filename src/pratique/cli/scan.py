@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Read an image, archive, root file system or SBOM and say what is known against it.")
 
 
+_PAPER_WIDTH = 160
+
+
 class Form(StrEnum):
     """Forms of output."""
 
@@ -157,7 +160,9 @@ def _write(results: "list[ScanResult]", form: Form, path: Path | None, *, everyt
         from pratique.scan.report import table
 
         with path.open("w", encoding="utf-8") if path else nullcontext() as file:
-            console = Console(file=file, highlight=False, markup=False, emoji=False)
+            terminal = file is None and sys.stdout.isatty()
+            width = None if terminal else _PAPER_WIDTH
+            console = Console(file=file, width=width, highlight=False, markup=False, emoji=False)
             for result in results:
                 table.show(console, result, everything=everything)
         return
