@@ -114,7 +114,7 @@ def _snapshot(database: Database, state: Path) -> Path:
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     _require_room(database, folder)
-    database.vacuum_into(part)
+    database.copy_to(part)
     part.chmod(0o600)
     _sync(part)
     part.replace(path)

@@ -175,7 +175,7 @@ def test_a_killed_process_loses_nothing_acknowledged_and_blocks_nobody(
 
 def test_the_copy_is_a_whole_database(sqlite_database: Database, tmp_path: Path) -> None:
     sqlite_database.write(bump)
-    sqlite_database.vacuum_into(tmp_path / "copy.db")
+    sqlite_database.copy_to(tmp_path / "copy.db")
     with sqlite3.connect(tmp_path / "copy.db") as copy:
         assert copy.execute("SELECT value FROM epochs WHERE name = 'n'").fetchone() == (1,)
         assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)

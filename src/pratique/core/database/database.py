@@ -65,7 +65,7 @@ class Database(ABC):
         """End writes in progress, refuse new ones and release every connection, thread and socket."""
 
     @abstractmethod
-    def vacuum_into(self, path: Path) -> None:
+    def copy_to(self, path: Path) -> None:
         """Write a consistent copy of the whole database to the new file `path` (SQLite only)."""
 
     def in_pieces(self, items: Iterable[Item], body: Callable[[Transaction, Item], None]) -> int:

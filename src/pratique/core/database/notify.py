@@ -83,8 +83,11 @@ class NotifyHints(Hints):
     def _receive_notices(self) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute(f"LISTEN {_CHANNEL}")
+            waiter = select.poll()
+            for descriptor in (connection.fileno(), self._pipe[0]):
+                waiter.register(descriptor, select.POLLIN)
             while not self._stop.is_set():
-                select.select([connection.fileno(), self._pipe[0]], [], [])
+                waiter.poll()
                 for notification in connection.notifies(timeout=0):
                     sender, *topics = notification.payload.split("\n")
                     if sender != self._sender:

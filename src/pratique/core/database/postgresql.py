@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from pratique.core.errors import Busy, Unavailable
 
 T = TypeVar("T")
 _LOG = logging.getLogger("pratique.database")
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of each failed batch, which is repeated here
 _RETRY = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 WAITING = 2048
@@ -42,12 +44,13 @@ class PostgresDatabase(Database):
             pool_size=connections,
             max_overflow=2,
             pool_timeout=wait,
-            pool_pre_ping=False,
+            connect_args={"options": _SESSION},
         )
         self._read_engine = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._here_engine = sa.create_engine(
             self._url, isolation_level="AUTOCOMMIT", poolclass=sa.pool.NullPool, connect_args={"options": _HERE}
         )
+        self._second_attempts = threading.Lock()
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="database")
         self._waiting = 0
         self.hints = NotifyHints(self._url)
@@ -77,7 +80,7 @@ class PostgresDatabase(Database):
         finally:
             connection.rollback()
 
-    def vacuum_into(self, path: Path) -> None:
+    def copy_to(self, path: Path) -> None:
         raise Unavailable(
             f"PostgreSQL does not copy itself to {path}.", remedy="Use pg_dump, or your provider's snapshots."
         )
@@ -119,9 +122,11 @@ class PostgresDatabase(Database):
 
     def _retry(self, attempt: Callable[[], T]) -> T:
         end, pause = time.monotonic() + self.wait, _FIRST_PAUSE
+        alone: AbstractContextManager[object] = nullcontext()
         while True:
             try:
-                return attempt()
+                with alone:
+                    return attempt()
             except sa.exc.TimeoutError as error:
                 raise _busy() from error
             except sa.exc.DBAPIError as error:
@@ -129,6 +134,7 @@ class PostgresDatabase(Database):
                     raise _translated(error) from error
                 if time.monotonic() + pause > end:
                     raise _busy() from error
+            alone = self._second_attempts  # those that failed do not fail each other again
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  spreads retries, guards nothing
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -151,6 +157,8 @@ class PostgresDatabase(Database):
 
 
 _NOW = sa.text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+# A sequential scan of a small table locks all of it against serialisable writers; an index locks what was looked at.
+_SESSION = "-c enable_seqscan=off"
 _HERE = "-c default_transaction_read_only=on -c statement_timeout=2000"
 
 

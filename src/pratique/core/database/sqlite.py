@@ -37,6 +37,10 @@ BUSY_SECONDS = 5
 """How long a foreign lock (a shell, a backup) is waited for."""
 
 
+HERE_MILLISECONDS = 250
+"""The same for reads on the event loop's own thread."""
+
+
 class _Work:
     """One body, its caller's future, and what came of it."""
 
@@ -173,7 +177,7 @@ class SqliteDatabase(Database):
             timer.cancel()
 
     def read(self, body: Body[T]) -> T:
-        with self._read_engine.connect() as connection:
+        with self._borrow_reader() as connection:
             connection.exec_driver_sql("BEGIN")
             try:
                 return body(Transaction(connection, self.dialect, self._now))
@@ -192,7 +196,7 @@ class SqliteDatabase(Database):
         finally:
             connection.rollback()
 
-    def vacuum_into(self, path: Path) -> None:
+    def copy_to(self, path: Path) -> None:
         source, target = self._connect_reader(), sqlite3.connect(path)
         try:
             source.backup(target)
@@ -212,6 +216,12 @@ class SqliteDatabase(Database):
         self._turn.close()
         self.hints.close()
 
+    def _borrow_reader(self) -> sa.Connection:
+        try:
+            return self._read_engine.connect()
+        except sa.exc.TimeoutError as error:
+            raise _busy() from error
+
     def _now(self, _connection: sa.Connection) -> int:
         return self.clock.now()
 
@@ -223,6 +233,9 @@ class SqliteDatabase(Database):
     def _open_here(self) -> sa.Connection:
         engine = sa.create_engine("sqlite://", creator=self._connect_reader, poolclass=NullPool)
         connection = engine.connect()
+        # The event loop must not stand still: readers wait for nobody but a recovery after a crash.
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={HERE_MILLISECONDS}").close()
+        connection.rollback()
         self._here_connections.append(connection)
         return connection
 
