@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = KeyServer(Operations(file, SystemClock()), folder, accounts=options.account)
     except PratiqueError as error:
         _log("cannot-start", error=error.code, message=error.message, remedy=error.remedy)
-        return 1
+        return os.EX_CONFIG  # as things are it cannot work: to be told, not to be tried again
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     _log("ready", folder=str(folder))
