@@ -1,8 +1,10 @@
 """The reader child is powerless, and whatever happens to it is a report, never an error of the parent."""
 
+import gzip
 import io
 import os
 import signal
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -133,6 +135,26 @@ def test_an_error_of_the_stream_is_the_callers(pool: ReaderPool) -> None:
     with pytest.raises(OSError, match="disk gone"):
         pool.read(Broken())
     assert names(pool.read(io.BytesIO(LAYER))) == {"innocent"}
+
+
+def test_a_buffer_over_something_that_is_no_file_goes_through_a_pipe(pool: ReaderPool) -> None:
+    class Segments(io.RawIOBase):
+        def __init__(self) -> None:
+            self._held = io.BytesIO(LAYER)
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            return self._held.readinto(buffer)
+
+    assert names(pool.read(io.BufferedReader(Segments()))) == {"innocent"}
+    with tempfile.TemporaryFile() as file, gzip.GzipFile(fileobj=file, mode="w") as packed:
+        packed.write(LAYER)
+        packed.close()
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) as unpacked:  # its fileno is that of the packed file
+            assert names(pool.read(unpacked)) == {"innocent"}
 
 
 def test_threads_share_the_pool(pool: ReaderPool) -> None:
