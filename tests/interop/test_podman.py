@@ -1,14 +1,18 @@
 """podman signs in, pushes and pulls over TLS, and prints what the registry says."""
 
 import threading
+from pathlib import Path
 
+from tests.interop.clients import Podman
 from tests.interop.layouts import write_layout
+from tests.registry.conftest import Judge
 from tests.registry.images import image
+from tests.registry.serving import Running
 
 NAME = "team/app"
 
 
-def test_login_push_and_pull(podman, registry, judge, tmp_path):
+def test_login_push_and_pull(podman: Podman, registry: Running, judge: Judge, tmp_path: Path) -> None:
     made = image(b"podman was here")
     name = f"{registry.host}/{NAME}:v1"
     layout = write_layout(tmp_path / "layout", made)
@@ -27,7 +31,7 @@ def test_login_push_and_pull(podman, registry, judge, tmp_path):
     assert pulled.code == 0, pulled.err
 
 
-def test_missing_right_and_refusal_are_printed(podman, registry, judge, tmp_path):
+def test_missing_right_and_refusal_are_printed(podman: Podman, registry: Running, judge: Judge, tmp_path: Path) -> None:
     made = image(b"podman was refused")
     name = f"{registry.host}/{NAME}:v1"
     assert podman.load(write_layout(tmp_path / "layout", made), name).code == 0

@@ -2,14 +2,18 @@
 
 import json
 import threading
+from pathlib import Path
 
+from tests.interop.clients import Skopeo
 from tests.interop.layouts import write_layout
+from tests.registry.conftest import Judge
 from tests.registry.images import image, index, statement
+from tests.registry.serving import Running
 
 NAME = "team/app"
 
 
-def test_push_then_pull_waits_and_works(skopeo, registry, judge, tmp_path):
+def test_push_then_pull_waits_and_works(skopeo: Skopeo, registry: Running, judge: Judge, tmp_path: Path) -> None:
     made = image(b"one", b"two" * 100_000)
     layout = write_layout(tmp_path / "layout", made)
     pushed = skopeo.copy(f"oci:{layout}", f"docker://{registry.host}/{NAME}:v1", "--dest-creds", "pusher:pusher")
@@ -25,7 +29,7 @@ def test_push_then_pull_waits_and_works(skopeo, registry, judge, tmp_path):
     assert written["manifests"][0]["digest"] == made.digest
 
 
-def test_push_and_pull_by_the_same_principal_just_works(skopeo, registry, tmp_path):
+def test_push_and_pull_by_the_same_principal_just_works(skopeo: Skopeo, registry: Running, tmp_path: Path) -> None:
     made = image(b"mine")
     layout = write_layout(tmp_path / "layout", made)
     target = f"docker://{registry.host}/{NAME}:v1"
@@ -35,14 +39,16 @@ def test_push_and_pull_by_the_same_principal_just_works(skopeo, registry, tmp_pa
     assert pulled.code == 0, pulled.err
 
 
-def test_missing_right_is_named(skopeo, registry, tmp_path):
+def test_missing_right_is_named(skopeo: Skopeo, registry: Running, tmp_path: Path) -> None:
     layout = write_layout(tmp_path / "layout", image())
     pushed = skopeo.copy(f"oci:{layout}", f"docker://{registry.host}/{NAME}:v1", "--dest-creds", "reader:reader")
     assert pushed.code != 0
     assert "principal reader lacks registry/content/write at /registry/team/app" in pushed.err
 
 
-def test_refusal_is_printed_with_finding_and_remedy(skopeo, registry, judge, tmp_path):
+def test_refusal_is_printed_with_finding_and_remedy(
+    skopeo: Skopeo, registry: Running, judge: Judge, tmp_path: Path
+) -> None:
     made = image(b"bad")
     layout = write_layout(tmp_path / "layout", made)
     target = f"docker://{registry.host}/{NAME}:v1"
@@ -55,13 +61,15 @@ def test_refusal_is_printed_with_finding_and_remedy(skopeo, registry, judge, tmp
     assert f"/r/{NAME}/-/{made.digest}" in pulled.err
 
 
-def test_wrong_password_is_said(skopeo, registry):
+def test_wrong_password_is_said(skopeo: Skopeo, registry: Running) -> None:
     signed_in = skopeo.login(registry.host, "pusher", "wrong")
     assert signed_in.code != 0
     assert "wrong name or secret" in signed_in.err or "401" in signed_in.err or "invalid username" in signed_in.err
 
 
-def test_multi_platform_index_with_attestation_is_copied_whole(skopeo, registry, judge, tmp_path):
+def test_multi_platform_index_with_attestation_is_copied_whole(
+    skopeo: Skopeo, registry: Running, judge: Judge, tmp_path: Path
+) -> None:
     amd, arm, note = image(b"amd"), image(b"arm"), statement("amd")
     top = index(amd, arm, note, annotations={note.digest: {"vnd.docker.reference.digest": amd.digest}})
     layout = write_layout(tmp_path / "layout", top, amd, arm, note)
@@ -76,7 +84,9 @@ def test_multi_platform_index_with_attestation_is_copied_whole(skopeo, registry,
     assert inspected.out.encode() == top.manifest
 
 
-def test_layer_is_mounted_from_another_repository(skopeo, registry, judge, tmp_path):
+def test_layer_is_mounted_from_another_repository(
+    skopeo: Skopeo, registry: Running, judge: Judge, tmp_path: Path
+) -> None:
     made = image(b"shared base" * 1000)
     layout = write_layout(tmp_path / "layout", made)
     assert skopeo.login(registry.host, "pusher", "pusher").code == 0

@@ -1,6 +1,6 @@
 """A plain HTTP client that speaks the distribution protocol for tests."""
 
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 from tests.registry.images import Artifact
@@ -15,7 +15,7 @@ class Client:
         headers = {"authorization": f"Bearer {name}"} if name else {}
         self.http = httpx2.Client(base_url=url, headers=headers, verify=verify, timeout=30, http2=http2)
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.registry.clients import Client
 from tests.registry.serving import Running, serving
 
-from pratique.core.database import Database, create_schema, open_database
+from pratique.core.database import Database, Transaction, create_schema, open_database
 from pratique.registry.types import GateReason, GateState
 
 
@@ -46,7 +46,7 @@ class Judge:
     def decide(self, name: str, digest: str, state: GateState, summary: str = "because a test says so") -> bool:
         service, database = self._running.parts.service, self._running.database
 
-        def body(tx):
+        def body(tx: Transaction) -> bool:
             repository = service.repository(tx, name)
             return service.apply_gate(
                 tx,

@@ -42,7 +42,8 @@ class RuleAuthorizer:
 
     def require(self, caller: Caller, permission: Permission, scope: Scope) -> None:
         if not self.allowed(caller, permission, scope):
-            raise Denied(f"principal {caller.name} lacks {permission} at {scope}", remedy="ask for role AcrPush")
+            msg = f"principal {caller.name} lacks {permission} at {scope}"
+            raise Denied(msg, remedy="ask for role AcrPush")
 
     def extent(self, caller: Caller, permission: Permission) -> Extent:
         rules = self._rights.get(caller.name, [])
@@ -60,7 +61,8 @@ class NameAuthenticator:
         kind, _, token = header.partition(" ")
         name, _, bound = token.partition(";")
         if kind != "Bearer" or name not in RIGHTS:
-            raise Unauthenticated("this token is not known", remedy="sign in again")
+            msg = "this token is not known"
+            raise Unauthenticated(msg, remedy="sign in again")
         return caller(name, None if not bound else (Bound(Scope.parse(bound), PULL),))
 
 
@@ -92,7 +94,8 @@ def token_plane(passwords: Sequence[str] = tuple(RIGHTS)) -> Plane:
         name, _, password = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
         dict(parse_qsl(scope["query_string"].decode()))
         if name not in passwords or password != name:
-            raise Unauthenticated("wrong name or secret", remedy="ask for a new secret")
+            msg = "wrong name or secret"
+            raise Unauthenticated(msg, remedy="ask for a new secret")
         await answer_json(send, 200, {"token": name, "access_token": name, "expires_in": 300})
 
     return Plane("login", ("login", "registry"), ("/oauth2/token",), app, problem_json)

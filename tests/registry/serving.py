@@ -123,7 +123,8 @@ def start(directory: Path, *, tls: TlsFiles | None = None, port: int = 0, **sett
     assert child.stdout is not None
     line = child.stdout.readline()
     if not line:
-        raise RuntimeError(f"the server did not start, exit {child.wait()}")
+        msg = f"the server did not start, exit {child.wait()}"
+        raise RuntimeError(msg)
     return Running(int(line), tls is not None, child)
 
 

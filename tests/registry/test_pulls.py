@@ -2,17 +2,21 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from tests.registry.clients import Client, error_of
+from tests.registry.conftest import Judge
 from tests.registry.images import image, index, signature, statement
+from tests.registry.serving import Running
 
+from pratique.core.database import Database
 from pratique.registry.types import GateState
 
 NAME = "team/app"
 
 
-def test_open_image_is_pulled_whole(pusher, reader, judge, registry):
+def test_open_image_is_pulled_whole(pusher: Client, reader: Client, judge: Judge, registry: Running) -> None:
     pushed = image(b"one", b"two")
     pusher.push(NAME, pushed, "v1")
     judge.open(NAME, pushed.digest)
@@ -31,7 +35,7 @@ def test_open_image_is_pulled_whole(pusher, reader, judge, registry):
     assert ("registry.manifest.push", "pusher", f"{NAME}@{pushed.digest}") in registry.audit.changes
 
 
-def test_pull_of_what_is_held_waits_for_the_verdict(pusher, reader, judge):
+def test_pull_of_what_is_held_waits_for_the_verdict(pusher: Client, reader: Client, judge: Judge) -> None:
     pushed = image()
     pusher.push(NAME, pushed, "v1")
     timer = threading.Timer(0.25, judge.open, (NAME, pushed.digest))
@@ -45,7 +49,7 @@ def test_pull_of_what_is_held_waits_for_the_verdict(pusher, reader, judge):
     assert 0.2 < time.monotonic() - began < 0.55
 
 
-def test_pull_that_waited_in_vain_hears_when_to_come_back(pusher, reader):
+def test_pull_that_waited_in_vain_hears_when_to_come_back(pusher: Client, reader: Client) -> None:
     pushed = image()
     pusher.push(NAME, pushed, "v1")
 
@@ -58,7 +62,7 @@ def test_pull_that_waited_in_vain_hears_when_to_come_back(pusher, reader):
     assert got.headers["retry-after"] == "10"
 
 
-def test_refusal_says_what_and_what_to_do_in_160_characters(pusher, reader, judge):
+def test_refusal_says_what_and_what_to_do_in_160_characters(pusher: Client, reader: Client, judge: Judge) -> None:
     pushed = image()
     pusher.push(NAME, pushed, "v1")
     judge.refuse(NAME, pushed.digest)
@@ -74,7 +78,7 @@ def test_refusal_says_what_and_what_to_do_in_160_characters(pusher, reader, judg
     assert "CVE-2024-0001" in message
 
 
-def test_pusher_and_inspector_read_what_is_held_with_a_warning(pusher, registry):
+def test_pusher_and_inspector_read_what_is_held_with_a_warning(pusher: Client, registry: Running) -> None:
     pushed = image()
     answer = pusher.push(NAME, pushed, "v1")
     assert answer.headers["warning"].startswith('299 - "held')
@@ -86,7 +90,7 @@ def test_pusher_and_inspector_read_what_is_held_with_a_warning(pusher, registry)
             assert client.blob(NAME, next(iter(pushed.blobs))).status_code == 200
 
 
-def test_head_and_repush_depend_on_rights_only(pusher, reader, judge):
+def test_head_and_repush_depend_on_rights_only(pusher: Client, reader: Client, judge: Judge) -> None:
     pushed = image()
     pusher.push(NAME, pushed, "v1")
     judge.refuse(NAME, pushed.digest)
@@ -95,7 +99,9 @@ def test_head_and_repush_depend_on_rights_only(pusher, reader, judge):
     pusher.push(NAME, pushed, "v1")
 
 
-def test_readers_of_a_live_tag_keep_the_served_image_until_the_next_is_open(pusher, reader, judge):
+def test_readers_of_a_live_tag_keep_the_served_image_until_the_next_is_open(
+    pusher: Client, reader: Client, judge: Judge
+) -> None:
     first, second, third = image(b"1"), image(b"2"), image(b"3")
     pusher.push(NAME, first, "v1")
     judge.open(NAME, first.digest)
@@ -112,7 +118,7 @@ def test_readers_of_a_live_tag_keep_the_served_image_until_the_next_is_open(push
     assert "warning" not in pusher.manifest(NAME, "v1").headers
 
 
-def test_an_older_push_that_opens_late_does_not_take_the_tag(pusher, reader, judge):
+def test_an_older_push_that_opens_late_does_not_take_the_tag(pusher: Client, reader: Client, judge: Judge) -> None:
     older, newer = image(b"older"), image(b"newer")
     pusher.push(NAME, older, "v1")
     pusher.push(NAME, newer, "v1")
@@ -122,7 +128,7 @@ def test_an_older_push_that_opens_late_does_not_take_the_tag(pusher, reader, jud
     assert reader.manifest(NAME, "v1").content == newer.manifest
 
 
-def test_a_gate_that_closes_stops_readers_at_once(pusher, reader, judge):
+def test_a_gate_that_closes_stops_readers_at_once(pusher: Client, reader: Client, judge: Judge) -> None:
     pushed = image()
     pusher.push(NAME, pushed, "v1")
     judge.open(NAME, pushed.digest)
@@ -133,7 +139,7 @@ def test_a_gate_that_closes_stops_readers_at_once(pusher, reader, judge):
     assert reader.blob(NAME, blob).status_code == 403
 
 
-def test_blob_needs_an_open_manifest_in_this_very_repository(pusher, reader, judge):
+def test_blob_needs_an_open_manifest_in_this_very_repository(pusher: Client, reader: Client, judge: Judge) -> None:
     shared = image(b"shared")
     pusher.push("team/open", shared, "v1")
     judge.open("team/open", shared.digest)
@@ -145,7 +151,7 @@ def test_blob_needs_an_open_manifest_in_this_very_repository(pusher, reader, jud
     assert error_of(reader.blob("team/elsewhere", digest))[:2] == (404, "BLOB_UNKNOWN")
 
 
-def test_repair_that_shares_layers_with_a_refused_image_opens(pusher, reader, judge):
+def test_repair_that_shares_layers_with_a_refused_image_opens(pusher: Client, reader: Client, judge: Judge) -> None:
     refused, repaired = image(b"base", b"bad"), image(b"base", b"good")
     pusher.push(NAME, refused, "v1")
     judge.refuse(NAME, refused.digest)
@@ -160,7 +166,7 @@ def test_repair_that_shares_layers_with_a_refused_image_opens(pusher, reader, ju
         assert reader.blob(NAME, digest).status_code == 403
 
 
-def test_unreferenced_blob_is_for_those_who_push_there(pusher, reader, registry):
+def test_unreferenced_blob_is_for_those_who_push_there(pusher: Client, reader: Client, registry: Running) -> None:
     content = b"nobody names me"
     assert pusher.push_blob(NAME, content).status_code == 201
     digest = image(content).blobs
@@ -172,7 +178,7 @@ def test_unreferenced_blob_is_for_those_who_push_there(pusher, reader, registry)
     assert pusher.blob("team/other", digest).status_code == 404
 
 
-def test_index_opens_with_its_first_runnable_member(pusher, reader, judge):
+def test_index_opens_with_its_first_runnable_member(pusher: Client, reader: Client, judge: Judge) -> None:
     amd, arm = image(b"amd"), image(b"arm")
     both = index(amd, arm)
     for member in (amd, arm):
@@ -189,7 +195,7 @@ def test_index_opens_with_its_first_runnable_member(pusher, reader, judge):
     assert (status, "CVE-2024-0001" in message) == (403, True)
 
 
-def test_absent_members_of_an_index_do_not_count(pusher, reader, judge):
+def test_absent_members_of_an_index_do_not_count(pusher: Client, reader: Client, judge: Judge) -> None:
     here, absent = image(b"here"), image(b"absent")
     pusher.push(NAME, here)
     judge.open(NAME, here.digest)
@@ -198,7 +204,7 @@ def test_absent_members_of_an_index_do_not_count(pusher, reader, judge):
     assert reader.manifest(NAME, "v1").content == listing.manifest
 
 
-def test_index_pushed_before_its_members_opens_when_one_does(pusher, reader, judge):
+def test_index_pushed_before_its_members_opens_when_one_does(pusher: Client, reader: Client, judge: Judge) -> None:
     member = image(b"late")
     listing = index(member)
     pusher.push(NAME, listing, "v1")
@@ -207,14 +213,16 @@ def test_index_pushed_before_its_members_opens_when_one_does(pusher, reader, jud
     assert reader.manifest(NAME, "v1").content == listing.manifest
 
 
-def test_gate_of_an_index_is_derived_and_cannot_be_set(pusher, judge):
+def test_gate_of_an_index_is_derived_and_cannot_be_set(pusher: Client, judge: Judge) -> None:
     listing = index(image(b"x"))
     pusher.push(NAME, listing, "v1")
     assert judge.open(NAME, listing.digest) is False
 
 
 @pytest.mark.parametrize("order", ["statement first", "index first"])
-def test_attestation_in_an_index_shares_the_gate_of_its_image(pusher, reader, judge, order):
+def test_attestation_in_an_index_shares_the_gate_of_its_image(
+    pusher: Client, reader: Client, judge: Judge, order: str
+) -> None:
     member, attestation = image(b"attested"), statement("x")
     notes = {attestation.digest: {"vnd.docker.reference.digest": member.digest}}
     listing = index(member, attestation, annotations=notes)
@@ -232,7 +240,7 @@ def test_attestation_in_an_index_shares_the_gate_of_its_image(pusher, reader, ju
     assert reader.manifest(NAME, attestation.digest).status_code == 403
 
 
-def test_signature_shares_the_gate_of_its_subject(pusher, reader, judge):
+def test_signature_shares_the_gate_of_its_subject(pusher: Client, reader: Client, judge: Judge) -> None:
     signed = image(b"signed")
     seal = signature(signed)
     pusher.push(NAME, seal)
@@ -242,7 +250,7 @@ def test_signature_shares_the_gate_of_its_subject(pusher, reader, judge):
     assert reader.manifest(NAME, seal.digest).status_code == 200
 
 
-def test_cosign_tag_names_the_subject_of_a_signature_without_one(pusher, reader, judge):
+def test_cosign_tag_names_the_subject_of_a_signature_without_one(pusher: Client, reader: Client, judge: Judge) -> None:
     signed = image(b"signed the old way")
     seal = statement("old")
     pusher.push(NAME, signed, "v1")
@@ -251,7 +259,7 @@ def test_cosign_tag_names_the_subject_of_a_signature_without_one(pusher, reader,
     assert reader.manifest(NAME, signed.digest.replace(":", "-") + ".sig").status_code == 200
 
 
-def test_what_can_run_has_its_own_gate_whatever_subject_it_names(pusher, reader, judge):
+def test_what_can_run_has_its_own_gate_whatever_subject_it_names(pusher: Client, reader: Client, judge: Judge) -> None:
     good = image(b"good")
     pusher.push(NAME, good, "v1")
     judge.open(NAME, good.digest)
@@ -262,7 +270,7 @@ def test_what_can_run_has_its_own_gate_whatever_subject_it_names(pusher, reader,
     assert reader.manifest(NAME, hidden.digest).status_code == 403
 
 
-def test_charts_are_open_and_said_to_be_no_image(pusher, reader, registry):
+def test_charts_are_open_and_said_to_be_no_image(pusher: Client, reader: Client, registry: Running) -> None:
     from tests.registry.images import artifact
 
     chart = artifact(
@@ -277,10 +285,10 @@ def test_charts_are_open_and_said_to_be_no_image(pusher, reader, registry):
     assert "not an image" in summary.gate.reason.summary
 
 
-def test_serve_pending_setting_moves_tags_at_once(live_database, state_dir):
+def test_serve_pending_setting_moves_tags_at_once(live_database: Database, state_dir: Path) -> None:
     from tests.registry.serving import fast_settings, serving
 
-    with serving(live_database, state_dir, settings=fast_settings(serve_pending=True)) as running:
+    with serving(live_database, state_dir, settings=fast_settings(serve_pending=True)) as running:  # noqa: SIM117  the inner one needs the outer one's value
         with Client(running.url, "pusher") as pusher, Client(running.url, "reader") as reader:
             pushed = image()
             pusher.push(NAME, pushed, "v1")

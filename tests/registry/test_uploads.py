@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tests.registry.clients import Client, error_of
-from tests.registry.serving import process, start
+from tests.registry.serving import Running, process, start
 
 from pratique.core.blobs.local import LocalBlobStore
+from pratique.core.database import Database
 from pratique.core.digests import Digest
 from pratique.registry.jobs import remove_expired
 from pratique.registry.tables import blobs, uploads
@@ -37,26 +38,26 @@ def temporary(folder: Path) -> list[Path]:
     return list((folder / "blobs" / "incoming").iterdir())
 
 
-def test_locations_are_relative(pusher):
+def test_locations_are_relative(pusher: Client) -> None:
     assert begin(pusher).startswith(f"/v2/{NAME}/blobs/uploads/")
     answer = pusher.push_blob(NAME, b"x")
     assert answer.headers["location"] == f"/v2/{NAME}/blobs/{Digest.of(b'x')}"
 
 
-def test_upload_in_one_request(pusher):
+def test_upload_in_one_request(pusher: Client) -> None:
     answer = pusher.http.post(f"/v2/{NAME}/blobs/uploads/", params={"digest": DIGEST}, content=CONTENT)
     assert answer.status_code == 201
     assert answer.headers["docker-content-digest"] == DIGEST
     assert pusher.blob(NAME, DIGEST).content == CONTENT
 
 
-def test_empty_blob_is_a_blob(pusher):
+def test_empty_blob_is_a_blob(pusher: Client) -> None:
     assert pusher.push_blob(NAME, b"").status_code == 201
     got = pusher.blob(NAME, str(Digest.of(b"")))
     assert (got.status_code, got.content, got.headers["content-length"]) == (200, b"", "0")
 
 
-def test_upload_in_pieces_goes_on_where_it_stands(pusher):
+def test_upload_in_pieces_goes_on_where_it_stands(pusher: Client) -> None:
     where = begin(pusher)
     first = pusher.http.patch(where, content=CONTENT[:1_000_000], headers={"content-range": "0-999999"})
     assert (first.status_code, first.headers["range"]) == (202, "0-999999")
@@ -75,12 +76,12 @@ def test_upload_in_pieces_goes_on_where_it_stands(pusher):
 
 
 @pytest.mark.parametrize("value", ["abc", "5", "9-5", "-5", "0-"])
-def test_content_range_that_cannot_be_read_is_refused(pusher, value):
+def test_content_range_that_cannot_be_read_is_refused(pusher: Client, value: str) -> None:
     answer = pusher.http.patch(begin(pusher), content=b"x", headers={"content-range": value})
     assert error_of(answer)[:2] == (400, "BLOB_UPLOAD_INVALID")
 
 
-def test_ranges_of_a_blob_of_several_segments(pusher):
+def test_ranges_of_a_blob_of_several_segments(pusher: Client) -> None:
     where = begin(pusher)
     for start_at in range(0, len(CONTENT), 700_000):
         assert pusher.http.patch(where, content=CONTENT[start_at : start_at + 700_000]).status_code == 202
@@ -103,7 +104,7 @@ def test_ranges_of_a_blob_of_several_segments(pusher):
         assert pusher.blob(NAME, DIGEST, range=odd).status_code == 200
 
 
-def test_wrong_digest_changes_nothing_and_the_upload_can_go_on(pusher, state_dir):
+def test_wrong_digest_changes_nothing_and_the_upload_can_go_on(pusher: Client, state_dir: Path) -> None:
     where = begin(pusher)
     wrong = str(Digest.of(b"something else"))
     answer = pusher.http.put(where, params={"digest": wrong}, content=CONTENT)
@@ -117,12 +118,12 @@ def test_wrong_digest_changes_nothing_and_the_upload_can_go_on(pusher, state_dir
 @pytest.mark.parametrize(
     "digest", ["", "sha256:", "sha256:ABC", "md5:" + "0" * 32, "sha256:" + "g" * 64, "../../etc/passwd"]
 )
-def test_digest_that_is_none_is_refused(pusher, digest):
+def test_digest_that_is_none_is_refused(pusher: Client, digest: str) -> None:
     answer = pusher.http.put(begin(pusher), params={"digest": digest}, content=b"x")
     assert error_of(answer)[:2] == (400, "DIGEST_INVALID")
 
 
-def test_sha512_works_whether_said_first_or_last(pusher):
+def test_sha512_works_whether_said_first_or_last(pusher: Client) -> None:
     digest = f"sha512:{hashlib.sha512(CONTENT).hexdigest()}"
     where = begin(pusher, "team/one", **{"digest-algorithm": "sha512"})
     assert pusher.http.patch(where, content=CONTENT[:5]).status_code == 202
@@ -133,7 +134,7 @@ def test_sha512_works_whether_said_first_or_last(pusher):
     assert pusher.blob("team/two", digest).content == CONTENT
 
 
-def test_cancelled_upload_is_gone_with_its_bytes(pusher, state_dir):
+def test_cancelled_upload_is_gone_with_its_bytes(pusher: Client, state_dir: Path) -> None:
     where = begin(pusher)
     assert pusher.http.patch(where, content=CONTENT).status_code == 202
     assert len(segments(state_dir)) == 1
@@ -142,7 +143,7 @@ def test_cancelled_upload_is_gone_with_its_bytes(pusher, state_dir):
     assert pusher.http.patch(where, content=b"x").status_code == 404
 
 
-def test_uploads_of_others_do_not_exist(pusher, registry):
+def test_uploads_of_others_do_not_exist(pusher: Client, registry: Running) -> None:
     where = begin(pusher)
     with Client(registry.url, "other-pusher") as other:
         for answer in (
@@ -157,7 +158,9 @@ def test_uploads_of_others_do_not_exist(pusher, registry):
     assert pusher.http.get(where).status_code == 204
 
 
-def test_twenty_uploads_of_one_blob_store_it_once(pusher, registry, state_dir, live_database):
+def test_twenty_uploads_of_one_blob_store_it_once(
+    pusher: Client, registry: Running, state_dir: Path, live_database: Database
+) -> None:
     def push(number: int) -> int:
         with Client(registry.url, "pusher") as client:
             return client.push_blob(f"team/app-{number % 4}", CONTENT).status_code
@@ -172,7 +175,7 @@ def test_twenty_uploads_of_one_blob_store_it_once(pusher, registry, state_dir, l
         assert pusher.blob(f"team/app-{number}", DIGEST).content == CONTENT
 
 
-def test_two_requests_on_one_upload_leave_one_winner(pusher, registry, state_dir):
+def test_two_requests_on_one_upload_leave_one_winner(pusher: Client, registry: Running, state_dir: Path) -> None:
     where = begin(pusher)
 
     def patch(_: int) -> int:
@@ -187,7 +190,7 @@ def test_two_requests_on_one_upload_leave_one_winner(pusher, registry, state_dir
     assert len(segments(state_dir)) == codes.count(202)
 
 
-def test_mount_needs_the_right_to_pull_there(pusher, registry):
+def test_mount_needs_the_right_to_pull_there(pusher: Client, registry: Running) -> None:
     pusher.push_blob("secret/app", CONTENT)
     with Client(registry.url, "team-pusher") as team:
         for query in ({"mount": DIGEST, "from": "secret/app"}, {"mount": DIGEST}):
@@ -198,7 +201,7 @@ def test_mount_needs_the_right_to_pull_there(pusher, registry):
 
 
 @pytest.mark.parametrize("source", ["other/app", ""])
-def test_mount_shares_bytes_and_depends_on_rights_only(pusher, source, state_dir):
+def test_mount_shares_bytes_and_depends_on_rights_only(pusher: Client, source: str, state_dir: Path) -> None:
     pusher.push_blob("other/app", CONTENT)
     answer = pusher.http.post(
         f"/v2/{NAME}/blobs/uploads/", params={"mount": DIGEST} | ({"from": source} if source else {})
@@ -209,10 +212,10 @@ def test_mount_shares_bytes_and_depends_on_rights_only(pusher, source, state_dir
     assert len(segments(state_dir)) == 1
 
 
-def test_upload_beyond_the_limit_is_refused_and_removed(live_database, state_dir):
+def test_upload_beyond_the_limit_is_refused_and_removed(live_database: Database, state_dir: Path) -> None:
     from tests.registry.serving import fast_settings, serving
 
-    with serving(live_database, state_dir, settings=fast_settings(blob_limit=2_000_000)) as running:
+    with serving(live_database, state_dir, settings=fast_settings(blob_limit=2_000_000)) as running:  # noqa: SIM117  the inner one needs the outer one's value
         with Client(running.url, "pusher") as pusher:
             where = begin(pusher)
             answer = pusher.http.put(where, params={"digest": DIGEST}, content=CONTENT)
@@ -223,7 +226,7 @@ def test_upload_beyond_the_limit_is_refused_and_removed(live_database, state_dir
     assert temporary(state_dir) == []
 
 
-def test_bytes_before_a_lost_connection_are_kept(pusher, registry, state_dir):
+def test_bytes_before_a_lost_connection_are_kept(pusher: Client, registry: Running, state_dir: Path) -> None:
     where = begin(pusher)
     with socket.create_connection(("127.0.0.1", registry.port)) as connection:
         head = f"PATCH {where} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer pusher\r\nContent-Length: {len(CONTENT)}\r\n\r\n"
@@ -240,7 +243,7 @@ def test_bytes_before_a_lost_connection_are_kept(pusher, registry, state_dir):
     assert temporary(state_dir) == []
 
 
-def test_truncated_put_is_no_blob(pusher, registry, state_dir):
+def test_truncated_put_is_no_blob(pusher: Client, registry: Running, state_dir: Path) -> None:
     where = begin(pusher)
     with socket.create_connection(("127.0.0.1", registry.port)) as connection:
         head = (
@@ -255,7 +258,7 @@ def test_truncated_put_is_no_blob(pusher, registry, state_dir):
     assert temporary(state_dir) == []
 
 
-def test_expired_uploads_are_removed_with_their_bytes(pusher, live_database, state_dir):
+def test_expired_uploads_are_removed_with_their_bytes(pusher: Client, live_database: Database, state_dir: Path) -> None:
     where = begin(pusher)
     pusher.http.patch(where, content=CONTENT)
     store = LocalBlobStore(state_dir / "blobs")
@@ -266,7 +269,7 @@ def test_expired_uploads_are_removed_with_their_bytes(pusher, live_database, sta
     assert error_of(pusher.http.patch(where, content=b"x"))[:2] == (404, "BLOB_UPLOAD_UNKNOWN")
 
 
-def test_upload_survives_the_death_of_its_process_between_any_two_steps(tmp_path):
+def test_upload_survives_the_death_of_its_process_between_any_two_steps(tmp_path: Path) -> None:
     port = 0
     where = ""
     steps = [(0, 1_000_000), (1_000_000, 2_000_000)]
@@ -294,7 +297,7 @@ def test_upload_survives_the_death_of_its_process_between_any_two_steps(tmp_path
         _kill(running)
 
 
-def test_killed_while_receiving_loses_nothing_that_was_acknowledged(tmp_path):
+def test_killed_while_receiving_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     running = start(tmp_path)
     try:
         with Client(running.url, "pusher") as client:
@@ -314,7 +317,7 @@ def test_killed_while_receiving_loses_nothing_that_was_acknowledged(tmp_path):
         _kill(running)
 
 
-def test_stop_keeps_what_an_upload_had_sent(tmp_path):
+def test_stop_keeps_what_an_upload_had_sent(tmp_path: Path) -> None:
     running = start(tmp_path)
     try:
         with Client(running.url, "pusher") as client:
@@ -335,7 +338,7 @@ def test_stop_keeps_what_an_upload_had_sent(tmp_path):
         _kill(running)
 
 
-def test_memory_stays_flat_while_a_large_blob_goes_in_and_out(tmp_path):
+def test_memory_stays_flat_while_a_large_blob_goes_in_and_out(tmp_path: Path) -> None:
     piece = os.urandom(1024 * 1024)
     size = 400
     hasher = hashlib.sha256()
@@ -353,13 +356,13 @@ def test_memory_stays_flat_while_a_large_blob_goes_in_and_out(tmp_path):
         assert _peak(running) - before < 40_000
 
 
-def _kill(running) -> None:
+def _kill(running: Running) -> None:
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGKILL)
         running.process.wait()
     running.process.stdout.close()
 
 
-def _peak(running) -> int:
+def _peak(running: Running) -> int:
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])

@@ -23,7 +23,8 @@ def check_statements(database: Database, store: BlobStore, manifest: Manifest) -
     """
     wanted = [layer.digest for layer in manifest.layers]
     for row in database.read(lambda tx: _rows(tx, wanted)):
-        content = b"" if row.size > MAX_STATEMENT else open_blob(store, spans_of(row.segments)).read()
+        with open_blob(store, spans_of(row.segments)) as stream:
+            content = stream.read() if row.size <= MAX_STATEMENT else b""
         if not content.lstrip().startswith(b"{") or not _is_json(content):
             raise ManifestInvalid(
                 "a layer claims to be a statement and is not JSON",

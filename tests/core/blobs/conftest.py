@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def s3_endpoint() -> Iterator[str]:
     server.stop()
 
 
-def _moto():
+def _moto() -> Any:
     import moto.server
 
     return moto.server

@@ -49,16 +49,19 @@ class Application:
         await answer_json(send, 200, await read_json(receive))
 
     async def refuse(self, scope: HttpScope, receive: Receive, send: Send) -> None:
-        raise Denied("you may not do this", remedy="ask for the role AcrPush")
+        msg = "you may not do this"
+        raise Denied(msg, remedy="ask for the role AcrPush")
 
     async def page(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         await answer(send, 200, b"<script>alert(1)</script>", media_type="text/html")
 
     async def boom(self, scope: HttpScope, receive: Receive, send: Send) -> None:
-        raise RuntimeError("planted-secret")
+        msg = "planted-secret"
+        raise RuntimeError(msg)
 
     async def busy(self, scope: HttpScope, receive: Receive, send: Send) -> None:
-        raise Busy("try later", retry_after=3)
+        msg = "try later"
+        raise Busy(msg, retry_after=3)
 
     async def slow(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(1)

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -28,7 +29,9 @@ def curl(running: Running, path: str, *arguments: str) -> subprocess.CompletedPr
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 @pytest.mark.parametrize("megabytes", [1, 8, 15])
-def test_refusal_is_heard_by_a_client_that_is_still_sending(secure, tmp_path, version, megabytes):
+def test_refusal_is_heard_by_a_client_that_is_still_sending(
+    secure: Running, tmp_path: Path, version: str, megabytes: int
+) -> None:
     body = tmp_path / "body"
     body.write_bytes(os.urandom(1024) * 1024 * megabytes)
     got = curl(secure, "/data/refuse", version, "-H", "Expect:", "-T", str(body))
@@ -37,7 +40,7 @@ def test_refusal_is_heard_by_a_client_that_is_still_sending(secure, tmp_path, ve
     assert got.stdout.splitlines()[-1].startswith("403")
 
 
-def test_client_that_asks_first_is_refused_before_it_sends(secure, tmp_path):
+def test_client_that_asks_first_is_refused_before_it_sends(secure: Running, tmp_path: Path) -> None:
     body = tmp_path / "body"
     body.write_bytes(b"x" * 2_000_000)
     got = curl(secure, "/data/refuse", "--http1.1", "-H", "Expect: 100-continue", "-T", str(body), "-v")
@@ -45,7 +48,7 @@ def test_client_that_asks_first_is_refused_before_it_sends(secure, tmp_path):
     assert "100 Continue" not in got.stderr
 
 
-def test_refusal_ends_a_body_that_never_ends(secure):
+def test_refusal_ends_a_body_that_never_ends(secure: Running) -> None:
     context = ssl.create_default_context(cafile=str(secure.tls.certificate))
     with (
         socket.create_connection(("localhost", secure.port)) as tcp,
@@ -72,18 +75,18 @@ def test_refusal_ends_a_body_that_never_ends(secure):
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-def test_uploads_of_many_megabytes_arrive_whole(secure, tmp_path, version):
+def test_uploads_of_many_megabytes_arrive_whole(secure: Running, tmp_path: Path, version: str) -> None:
     body = tmp_path / "body"
     body.write_bytes(bytes(60_000_000))
     got = curl(secure, "/data/echo", version, "-T", str(body))
     assert '"size":60000000' in got.stdout, got.stderr
 
 
-def test_tls_starts_at_1_2(secure):
+def test_tls_starts_at_1_2(secure: Running) -> None:
     for version, works in ((ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_1, False)):
         context = ssl.create_default_context(cafile=str(secure.tls.certificate))
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
-        with pytest.warns(DeprecationWarning) if not works else _nothing():
+        with pytest.warns(DeprecationWarning, match="TLS") if not works else _nothing():
             context.minimum_version = version
             context.maximum_version = version
         try:
@@ -94,7 +97,7 @@ def test_tls_starts_at_1_2(secure):
             assert not works
 
 
-def test_certificate_is_swapped_without_losing_a_request(secure):
+def test_certificate_is_swapped_without_losing_a_request(secure: Running) -> None:
     first = ssl.get_server_certificate(("localhost", secure.port))
     outcomes: list[int] = []
     done = threading.Event()
@@ -122,7 +125,7 @@ def test_certificate_is_swapped_without_losing_a_request(secure):
     assert set(outcomes) == {200}
 
 
-def test_broken_certificate_changes_nothing(secure):
+def test_broken_certificate_changes_nothing(secure: Running) -> None:
     first = ssl.get_server_certificate(("localhost", secure.port))
     secure.tls.key.write_text("nonsense")
     secure.server.reload()
@@ -130,7 +133,7 @@ def test_broken_certificate_changes_nothing(secure):
     assert ssl.get_server_certificate(("localhost", secure.port)) == first
 
 
-def test_taken_port_is_named(plain):
+def test_taken_port_is_named(plain: Running) -> None:
     second = Server(plain.pipeline, port=plain.port)
     with pytest.raises(AddressTaken) as refused:
         second.bind()
@@ -138,7 +141,7 @@ def test_taken_port_is_named(plain):
     assert "server.port" in refused.value.remedy
 
 
-def test_stop_lets_requests_finish_and_ends_event_streams():
+def test_stop_lets_requests_finish_and_ends_event_streams() -> None:
     outcome: dict[str, object] = {}
     with serving(drain=5.0) as running:
 
@@ -163,7 +166,7 @@ def test_stop_lets_requests_finish_and_ends_event_streams():
     assert time.monotonic() - began < 3
 
 
-def test_stop_cancels_what_outlives_the_drain():
+def test_stop_cancels_what_outlives_the_drain() -> None:
     with serving(drain=0.5) as running:
         thread = threading.Thread(target=_ignore_errors, args=(f"{running.url}/data/forever",))
         thread.start()
@@ -172,7 +175,7 @@ def test_stop_cancels_what_outlives_the_drain():
     assert running.app.stopped == ["forever"]
 
 
-def test_new_connections_are_refused_while_it_stops():
+def test_new_connections_are_refused_while_it_stops() -> None:
     with serving(drain=3.0) as running:
         thread = threading.Thread(target=httpx2.get, args=(f"{running.url}/data/slow",))
         thread.start()
@@ -191,7 +194,7 @@ def _ignore_errors(url: str) -> None:
         return
 
 
-def _nothing():
+def _nothing() -> None:
     from contextlib import nullcontext
 
     return nullcontext()

@@ -1,5 +1,6 @@
 """Which host name serves what: roles under one domain; an unknown name is answered 421, naming the setting."""
 
+import re
 from collections.abc import Iterable
 
 from pratique.core.errors import Misdirected
@@ -8,6 +9,7 @@ SHARED = "*"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _ROLES = frozenset({"console", "registry", "login", "admission"})
 _CACHED = 1024
+_HEADER = re.compile(rb"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class HostRules:
@@ -28,7 +30,7 @@ class HostRules:
         return role
 
     def _find(self, header: bytes) -> str:
-        host = host_name(header)
+        host = host_name(header) if _HEADER.fullmatch(header) else ""
         if host in self._shared:
             return SHARED
         label, dot, domain = host.partition(".")
@@ -37,7 +39,7 @@ class HostRules:
         if label and domain == f"vault.{self._domain}":
             return "vault"
         raise Misdirected(
-            f"this server is not known as {host[:100]!r}",
+            f"this server is not known as {header[:100].decode('latin-1')!r}",
             remedy="an administrator adds the name to `server.extra_hosts`, or sets `server.domain`",
         )
 
