@@ -13,7 +13,7 @@ from anyio import to_thread
 from pratique import __version__
 from pratique.console.app import create_console
 from pratique.console.bindings import create_parts
-from pratique.core.audit.checkpoints import CHECKPOINT_KIND, CHECKPOINT_SECONDS, Checkpointer
+from pratique.core.audit.jobs import register as register_checkpoints
 from pratique.core.clock import SystemClock
 from pratique.core.database import Cursors
 from pratique.core.errors import Unavailable
@@ -25,7 +25,7 @@ from pratique.core.http.hosts import HostRules
 from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.plane import Plane
 from pratique.core.http.server import Server, TlsFiles
-from pratique.core.jobs import JobContext, Worker
+from pratique.core.jobs import Worker
 from pratique.core.keys.client import wait_for_keys
 from pratique.core.keys.types import Role
 from pratique.core.redaction import redact
@@ -102,7 +102,7 @@ def work(settings: Settings) -> None:
     configure_logging(level=settings.telemetry.log_level, redact=redact)
     ground = open_ground(settings, Role.WORKER)
     domains = join_domains(ground)
-    _register_checkpoints(ground)
+    register_checkpoints(ground.handlers, ground.database, ground.audit, ground.keys)
     worker = Worker(
         ground.database,
         ground.jobs,
@@ -263,15 +263,3 @@ def tls_files(settings: Settings) -> TlsFiles:
         return TlsFiles(given.certificate, given.private_key)
     folder = settings.data.directory / "tls"
     return TlsFiles(folder / "server.pem", folder / "server.key")
-
-
-def _register_checkpoints(ground: Ground) -> None:
-    """Seal the audit log once a minute."""
-    checkpointer = Checkpointer(ground.database, ground.keys, ground.audit.sink)
-
-    def run(context: JobContext) -> None:
-        del context
-        checkpointer.run()
-
-    ground.handlers.register(CHECKPOINT_KIND, run, concurrency=1)
-    ground.handlers.schedule(CHECKPOINT_KIND, CHECKPOINT_SECONDS)
