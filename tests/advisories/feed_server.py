@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         if truncate >= 0:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 

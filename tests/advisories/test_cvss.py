@@ -17,24 +17,37 @@ V4 = {
 
 
 def vectors(metrics: dict[str, str], prefix: str, count: int) -> list[str]:
-    every = ["/".join(f"{name}:{value}" for name, value in zip(metrics, values, strict=True)) for values in itertools.product(*metrics.values())]
+    every = [
+        "/".join(f"{name}:{value}" for name, value in zip(metrics, values, strict=True))
+        for values in itertools.product(*metrics.values())
+    ]
     chosen = every if len(every) <= count else random.Random(4).sample(every, count)
     return [prefix + text for text in chosen]
 
 
 def test_version_2_agrees_with_the_reference_on_every_vector() -> None:
-    wrong = [(text, base_score(text), reference.CVSS2(text).scores()[0]) for text in vectors(V2, "", 10_000) if base_score(text) != float(reference.CVSS2(text).scores()[0])]
+    wrong = [
+        (text, base_score(text), reference.CVSS2(text).scores()[0])
+        for text in vectors(V2, "", 10_000)
+        if base_score(text) != float(reference.CVSS2(text).scores()[0])
+    ]
     assert wrong == []
 
 
 @pytest.mark.parametrize("prefix", ["CVSS:3.0/", "CVSS:3.1/"])
 def test_version_3_agrees_with_the_reference_on_every_vector(prefix: str) -> None:
-    wrong = [text for text in vectors(V3, prefix, 10_000) if base_score(text) != float(reference.CVSS3(text).scores()[0])]
+    wrong = [
+        text for text in vectors(V3, prefix, 10_000) if base_score(text) != float(reference.CVSS3(text).scores()[0])
+    ]
     assert wrong == []
 
 
 def test_version_4_agrees_with_the_reference() -> None:
-    wrong = [(text, base_score(text), reference.CVSS4(text).base_score) for text in vectors(V4, "CVSS:4.0/", 8_000) if base_score(text) != float(reference.CVSS4(text).base_score)]
+    wrong = [
+        (text, base_score(text), reference.CVSS4(text).base_score)
+        for text in vectors(V4, "CVSS:4.0/", 8_000)
+        if base_score(text) != float(reference.CVSS4(text).base_score)
+    ]
     assert wrong == []
 
 
@@ -53,7 +66,18 @@ def test_known_vectors_have_their_score_and_band(vector: str, score: float, seve
     assert severity_of_score(score, vector) is severity
 
 
-@pytest.mark.parametrize("vector", ["", "CVSS:3.1/AV:N", "CVSS:9.9/AV:N", "CVSS:3.1/AV:X/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "AV:N/AV:N/AC:L/Au:N/C:C/I:C/A:C", "CVSS:4.0/AV:/AC:L", "nonsense"])
+@pytest.mark.parametrize(
+    "vector",
+    [
+        "",
+        "CVSS:3.1/AV:N",
+        "CVSS:9.9/AV:N",
+        "CVSS:3.1/AV:X/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H",
+        "AV:N/AV:N/AC:L/Au:N/C:C/I:C/A:C",
+        "CVSS:4.0/AV:/AC:L",
+        "nonsense",
+    ],
+)
 def test_what_is_no_vector_is_refused(vector: str) -> None:
     with pytest.raises(InvalidVectorError):
         base_score(vector)

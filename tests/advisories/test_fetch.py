@@ -80,7 +80,9 @@ def test_other_refusals_are_final(server: FeedServer, client: FeedClient, tmp_pa
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_an_interrupted_download_goes_on_where_it_stopped(server: FeedServer, client: FeedClient, tmp_path: Path, packed: bool) -> None:
+def test_an_interrupted_download_goes_on_where_it_stopped(
+    server: FeedServer, client: FeedClient, tmp_path: Path, packed: bool
+) -> None:
     content = random.Random(1).randbytes(1_000_000)
     server.put(URL, content, packed=packed)
     server.fail(URL, Fault(truncate=500_000, times=1))
@@ -90,7 +92,9 @@ def test_an_interrupted_download_goes_on_where_it_stopped(server: FeedServer, cl
     assert [bool(headers.get("range")) for _, headers in server.asked] == [False, True]
 
 
-def test_a_resumed_download_of_changed_content_starts_anew(server: FeedServer, client: FeedClient, tmp_path: Path) -> None:
+def test_a_resumed_download_of_changed_content_starts_anew(
+    server: FeedServer, client: FeedClient, tmp_path: Path
+) -> None:
     server.put(URL, CONTENT)
     with pytest.raises(Cancelled):
         client.fetch(URL, tmp_path, cancelled=lambda: any(path.stat().st_size for path in tmp_path.glob("*.part")))
@@ -146,5 +150,8 @@ def test_a_cancelled_download_is_resumed_later(server: FeedServer, client: FeedC
 
 
 def test_a_dead_source_is_named(tmp_path: Path) -> None:
-    with FeedClient(mirror="http://127.0.0.1:9", sleep=lambda _s: None) as client, pytest.raises(FeedUnavailable, match="ConnectError"):
+    with (
+        FeedClient(mirror="http://127.0.0.1:9", sleep=lambda _s: None) as client,
+        pytest.raises(FeedUnavailable, match="ConnectError"),
+    ):
         client.fetch(URL, tmp_path, known=Validators())

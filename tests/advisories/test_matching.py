@@ -37,7 +37,7 @@ def test_debian_is_matched_by_source_name_and_source_version(world: AdvisoryStor
     assert evidence.range == "< 3.0.13-1~deb12u1"
     assert evidence.comparison == "3.0.11-1 < 3.0.13-1~deb12u1 (dpkg)"
     assert evidence.data_date > 0
-    assert affected(world, deb("libssl3", "3.0.11-1", "", ""))  == {}
+    assert affected(world, deb("libssl3", "3.0.11-1", "", "")) == {}
 
 
 def test_the_fixed_version_and_later_ones_are_not_affected(world: AdvisoryStore) -> None:
@@ -72,14 +72,25 @@ def test_fixed_version_zero_is_not_affected(world: AdvisoryStore) -> None:
         (unfixed(urgency="high**"), "", Severity.HIGH, False),
     ],
 )
-def test_the_trackers_status_is_carried_and_shown(server: FeedServer, renew: Renew, store: AdvisoryStore, fields: dict[str, object], status: str, severity: Severity, hidden: bool) -> None:
+def test_the_trackers_status_is_carried_and_shown(
+    *,
+    server: FeedServer,
+    renew: Renew,
+    store: AdvisoryStore,
+    fields: dict[str, object],
+    status: str,
+    severity: Severity,
+    hidden: bool,
+) -> None:
     server.put(DEBIAN, debian({"openssl": {"CVE-2024-7": {"bookworm": fields}}}))
     renew("debian")
     match = affected(store, deb("openssl", "1.0-1"))["CVE-2024-7"]
     assert (match.status, match.severity, match.hidden) == (status, severity, hidden)
 
 
-def test_undetermined_is_not_assessed_and_the_package_still_is(server: FeedServer, renew: Renew, store: AdvisoryStore) -> None:
+def test_undetermined_is_not_assessed_and_the_package_still_is(
+    server: FeedServer, renew: Renew, store: AdvisoryStore
+) -> None:
     server.put(DEBIAN, debian({"openssl": {"CVE-2024-7": {"bookworm": {"status": "undetermined"}}}}))
     renew("debian")
     report = store.match([deb("openssl", "1.0-1")])
@@ -87,8 +98,12 @@ def test_undetermined_is_not_assessed_and_the_package_still_is(server: FeedServe
     assert report.coverage[0].assessed
 
 
-def test_a_fix_that_the_archive_does_not_have_yet_is_no_fix(server: FeedServer, renew: Renew, store: AdvisoryStore) -> None:
-    server.put(DEBIAN, debian({"openssl": {"CVE-2024-7": {"bookworm": fixed("2.0-1", repositories={"bookworm": "1.0-1"})}}}))
+def test_a_fix_that_the_archive_does_not_have_yet_is_no_fix(
+    server: FeedServer, renew: Renew, store: AdvisoryStore
+) -> None:
+    server.put(
+        DEBIAN, debian({"openssl": {"CVE-2024-7": {"bookworm": fixed("2.0-1", repositories={"bookworm": "1.0-1"})}}})
+    )
     renew("debian")
     match = affected(store, deb("openssl", "1.0-1"))["CVE-2024-7"]
     assert match.fixed_version == ""
@@ -147,14 +162,18 @@ def test_alpines_version_zero_is_not_affected(world: AdvisoryStore) -> None:
 
 def test_alpines_least_fixed_version_counts(server: FeedServer, renew: Renew, store: AdvisoryStore) -> None:
     server.put(samples.ALPINE, b'<a href="v3.19/">')
-    server.put(f"{samples.ALPINE}v3.19/main.json", secdb({"x": {"2.0-r1": ["CVE-2024-1 XSA-1"], "1.5-r0": ["CVE-2024-1"]}}))
+    server.put(
+        f"{samples.ALPINE}v3.19/main.json", secdb({"x": {"2.0-r1": ["CVE-2024-1 XSA-1"], "1.5-r0": ["CVE-2024-1"]}})
+    )
     renew("alpine")
     assert affected(store, apk("x", "1.4-r0"))["CVE-2024-1"].fixed_version == "1.5-r0"
     assert set(affected(store, apk("x", "1.6-r0"))) == {"XSA-1"}
 
 
 def test_language_packages_match_by_normalised_name_and_every_spelling_of_a_version(world: AdvisoryStore) -> None:
-    results = [affected(world, pypi(name, version)) for name in ("Django", "django") for version in ("3.2", "3.2.0", "v3.2")]
+    results = [
+        affected(world, pypi(name, version)) for name in ("Django", "django") for version in ("3.2", "3.2.0", "v3.2")
+    ]
     assert all(set(found) == {"CVE-2024-1000"} for found in results)
     assert {found["CVE-2024-1000"].fixed_version for found in results} == {"3.2.5"}
 
@@ -218,9 +237,12 @@ def test_known_exploited_and_ransomware_are_marked(world: AdvisoryStore) -> None
     assert match.unrated_with_fix  # known exploited, and yet nobody rated it in this data
 
 
-def test_the_fix_of_a_package_clears_all_its_fixable_findings(server: FeedServer, renew: Renew, store: AdvisoryStore) -> None:
+def test_the_fix_of_a_package_clears_all_its_fixable_findings(
+    server: FeedServer, renew: Renew, store: AdvisoryStore
+) -> None:
     put_osv(
-        server, "PyPI",
+        server,
+        "PyPI",
         osv("PYSEC-1", "x", [{"introduced": "0"}, {"fixed": "1.5"}], aliases=["CVE-2024-1"]),
         osv("PYSEC-2", "x", [{"introduced": "0"}, {"fixed": "1.10"}], aliases=["CVE-2024-2"]),
         osv("PYSEC-3", "x", [{"introduced": "1.9"}, {"fixed": "1.11"}], aliases=["CVE-2024-3"]),
@@ -232,7 +254,9 @@ def test_the_fix_of_a_package_clears_all_its_fixable_findings(server: FeedServer
     assert (item.fixable, item.unfixable) == (2, 1)
 
 
-def test_a_bound_that_cannot_be_compared_is_not_assessed(server: FeedServer, renew: Renew, store: AdvisoryStore) -> None:
+def test_a_bound_that_cannot_be_compared_is_not_assessed(
+    server: FeedServer, renew: Renew, store: AdvisoryStore
+) -> None:
     put_osv(server, "npm", osv("GHSA-1", "x", [{"introduced": "0"}, {"fixed": "latest"}], ecosystem="npm"))
     renew("osv-npm")
     report = store.match([npm("x", "1.0.0")])

@@ -53,7 +53,9 @@ def test_every_feed_has_the_records_that_the_mirror_names(real: AdvisoryStore) -
     assert records["alpine"] > 5_000
 
 
-def test_nginx_of_bookworm_main_has_a_known_exploited_vulnerability_and_the_security_suites_has_none(real: AdvisoryStore) -> None:
+def test_nginx_of_bookworm_main_has_a_known_exploited_vulnerability_and_the_security_suites_has_none(
+    real: AdvisoryStore,
+) -> None:
     found = affected(real, deb("nginx", "1.22.1-9", release="12"))
     exploited = found["CVE-2023-44487"]
     assert exploited.exploited
@@ -91,7 +93,9 @@ def test_django_3_2_0_in_both_spellings(real: AdvisoryStore) -> None:
         (apk("libssl1.1", "1.1.1f-r0", "openssl", release="3.17"), "CVE-2020-1967", "1.1.1g-r0"),
     ],
 )
-def test_well_known_versions_are_found_with_the_right_fix(real: AdvisoryStore, package: Package, vulnerability: str, fix: str) -> None:
+def test_well_known_versions_are_found_with_the_right_fix(
+    real: AdvisoryStore, package: Package, vulnerability: str, fix: str
+) -> None:
     assert affected(real, package)[vulnerability].fixed_version == fix
 
 

@@ -33,7 +33,9 @@ def test_a_second_sync_asks_and_changes_nothing(world: AdvisoryStore, renew: Ren
     assert all("if-none-match" in headers for path, headers in server.asked if path in server.contents)
 
 
-def test_new_content_behind_an_old_etag_is_seen_when_forced(world: AdvisoryStore, renew: Renew, server: FeedServer) -> None:
+def test_new_content_behind_an_old_etag_is_seen_when_forced(
+    world: AdvisoryStore, renew: Renew, server: FeedServer
+) -> None:
     server.put(samples.DEBIAN, debian({"openssl": {"CVE-2025-1": {"bookworm": fixed("9")}}}))
     server.fail(samples.DEBIAN, Fault(always_304=True, times=1))
     assert outcome(renew("debian"), "debian").outcome == "unchanged"
@@ -46,9 +48,23 @@ def test_the_same_content_under_a_new_etag_is_no_change(world: AdvisoryStore, re
 
 
 @pytest.mark.parametrize("feed", SOURCES)
-@pytest.mark.parametrize("fault", [Fault(status=503, times=99), Fault(truncate=10, times=99, weak=True), Fault(status=404, times=99)], ids=["503", "truncated", "gone"])
-def test_a_broken_feed_spoils_no_other_and_keeps_its_data(server: FeedServer, world: AdvisoryStore, renew: Renew, feed: str, fault: Fault) -> None:
-    host = {"kev": "cisa", "debian": "debian", "alpine": "alpine", "epss": "epss", "osv-pypi": "PyPI", "osv-npm": "npm", "nvd": "nvd"}[feed]
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=503, times=99), Fault(truncate=10, times=99, weak=True), Fault(status=404, times=99)],
+    ids=["503", "truncated", "gone"],
+)
+def test_a_broken_feed_spoils_no_other_and_keeps_its_data(
+    server: FeedServer, world: AdvisoryStore, renew: Renew, feed: str, fault: Fault
+) -> None:
+    host = {
+        "kev": "cisa",
+        "debian": "debian",
+        "alpine": "alpine",
+        "epss": "epss",
+        "osv-pypi": "PyPI",
+        "osv-npm": "npm",
+        "nvd": "nvd",
+    }[feed]
     for path in server.contents:
         if host in path:
             server.contents[path] += b" "
@@ -65,15 +81,31 @@ def test_a_broken_feed_spoils_no_other_and_keeps_its_data(server: FeedServer, wo
     server.faults.clear()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"openssl": 1}', b"null", b"<html>", b"\xff\xfe", b'{"a": {"CVE-1": {"releases": {"bookworm": 7}}}}'])
-def test_what_is_not_the_tracker_is_refused(world: AdvisoryStore, renew: Renew, server: FeedServer, content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"openssl": 1}',
+        b"null",
+        b"<html>",
+        b"\xff\xfe",
+        b'{"a": {"CVE-1": {"releases": {"bookworm": 7}}}}',
+    ],
+)
+def test_what_is_not_the_tracker_is_refused(
+    world: AdvisoryStore, renew: Renew, server: FeedServer, content: bytes
+) -> None:
     server.put(samples.DEBIAN, content)
     result = outcome(renew("debian"), "debian")
     assert result.outcome == "failed"
     assert world.match([deb("openssl", "3.0.11-1")]).affected
 
 
-def test_a_drifted_schema_is_refused_and_a_few_bad_records_are_counted(renew: Renew, server: FeedServer, store: AdvisoryStore) -> None:
+def test_a_drifted_schema_is_refused_and_a_few_bad_records_are_counted(
+    renew: Renew, server: FeedServer, store: AdvisoryStore
+) -> None:
     records = many(400)
     document = json.loads(debian(records))
     for number in range(10):
@@ -89,7 +121,9 @@ def test_a_drifted_schema_is_refused_and_a_few_bad_records_are_counted(renew: Re
     assert "could not be read" in result.error
 
 
-def test_a_feed_that_shrank_absurdly_is_refused_until_it_is_accepted(renew: Renew, server: FeedServer, store: AdvisoryStore) -> None:
+def test_a_feed_that_shrank_absurdly_is_refused_until_it_is_accepted(
+    renew: Renew, server: FeedServer, store: AdvisoryStore
+) -> None:
     server.put(samples.DEBIAN, debian(many(400)))
     renew("debian")
     server.put(samples.DEBIAN, debian(many(100)))
@@ -104,12 +138,21 @@ def test_a_bomb_in_a_feed_is_refused(renew: Renew, server: FeedServer) -> None:
     assert "unpacks to more than" in outcome(renew("epss"), "epss").error
 
 
-def test_hostile_osv_records_are_counted_and_the_rest_is_read(renew: Renew, server: FeedServer, store: AdvisoryStore) -> None:
+def test_hostile_osv_records_are_counted_and_the_rest_is_read(
+    renew: Renew, server: FeedServer, store: AdvisoryStore
+) -> None:
     put_osv(
-        server, "npm",
+        server,
+        "npm",
         osv("GHSA-1", "good", [{"introduced": "0"}], ecosystem="npm"),
         {"id": "GHSA-2", "modified": "2020", "affected": "no list"},
-        {"id": "GHSA-3", "modified": "2020", "affected": [{"package": {"ecosystem": "npm", "name": "deep"}, "database_specific": {"a": "x" * (17 << 20)}}]},
+        {
+            "id": "GHSA-3",
+            "modified": "2020",
+            "affected": [
+                {"package": {"ecosystem": "npm", "name": "deep"}, "database_specific": {"a": "x" * (17 << 20)}}
+            ],
+        },
     )
     result = outcome(renew("osv-npm"), "osv-npm")
     assert result.outcome == "updated", result.error
@@ -133,7 +176,9 @@ def test_changed_osv_records_are_fetched_one_by_one(renew: Renew, server: FeedSe
     put_osv(server, "PyPI", old, other)
     renew("osv-pypi")
     before = store.revision
-    new = osv("PYSEC-1", "x", [{"introduced": "0"}, {"fixed": "2.0"}], aliases=["CVE-2024-1"], modified="2026-06-01T00:00:00Z")
+    new = osv(
+        "PYSEC-1", "x", [{"introduced": "0"}, {"fixed": "2.0"}], aliases=["CVE-2024-1"], modified="2026-06-01T00:00:00Z"
+    )
     put_osv(server, "PyPI", new, other)
     server.put(f"{samples.OSV}PyPI/PYSEC-1.json", json.dumps(new).encode())
     server.asked.clear()
@@ -144,17 +189,23 @@ def test_changed_osv_records_are_fetched_one_by_one(renew: Renew, server: FeedSe
     assert store.changes(before, store.revision).packages == {PackageKey("pypi", "x")}
 
 
-def test_a_changed_record_that_cannot_be_had_alone_brings_the_whole_archive(renew: Renew, server: FeedServer, store: AdvisoryStore) -> None:
+def test_a_changed_record_that_cannot_be_had_alone_brings_the_whole_archive(
+    renew: Renew, server: FeedServer, store: AdvisoryStore
+) -> None:
     put_osv(server, "PyPI", osv("PYSEC-1", "x", [{"introduced": "0"}, {"fixed": "1.0"}]))
     renew("osv-pypi")
-    put_osv(server, "PyPI", osv("PYSEC-1", "x", [{"introduced": "0"}, {"fixed": "2.0"}], modified="2026-06-01T00:00:00Z"))
+    put_osv(
+        server, "PyPI", osv("PYSEC-1", "x", [{"introduced": "0"}, {"fixed": "2.0"}], modified="2026-06-01T00:00:00Z")
+    )
     server.asked.clear()
     assert outcome(renew("osv-pypi"), "osv-pypi").outcome == "updated"
     assert server.requests("all.zip")
     assert store.match([pypi("x", "0.5")]).affected[0].fixed_version == "2.0"
 
 
-def test_after_a_full_fetch_nvd_is_asked_for_recent_changes_only(world: AdvisoryStore, renew: Renew, server: FeedServer) -> None:
+def test_after_a_full_fetch_nvd_is_asked_for_recent_changes_only(
+    world: AdvisoryStore, renew: Renew, server: FeedServer
+) -> None:
     recent = samples.nvd({"CVE-2024-0001": (5.0, "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N")})
     samples.put_nvd(server, "modified", recent)
     server.asked.clear()
@@ -209,7 +260,9 @@ def test_a_lost_state_file_costs_one_download(world: AdvisoryStore, renew: Renew
     assert (result.outcome, result.downloaded > 0) == ("unchanged", True)
 
 
-def test_a_damaged_data_file_is_said_and_mended_by_a_sync(world: AdvisoryStore, renew: Renew, client: FeedClient, tmp_path: Path) -> None:
+def test_a_damaged_data_file_is_said_and_mended_by_a_sync(
+    world: AdvisoryStore, renew: Renew, client: FeedClient, tmp_path: Path
+) -> None:
     damaged = next((world.directory / "files").glob("debian-*.db"))
     damaged.unlink()
     damaged.write_bytes(b"not a database")

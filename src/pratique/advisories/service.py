@@ -5,9 +5,10 @@ Everything here works without a server, and without a network unless `sync` is c
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pratique.advisories.feeds.registry import BY_NAME, FEEDS
 from pratique.advisories.fetch import FeedClient, FetchLimits
@@ -29,11 +30,28 @@ from pratique.advisories.types import (
     SyncReport,
     VulnerabilityGroup,
 )
+from pratique.advisories.versions import version_key
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.errors import Corrupt
 from pratique.core.progress import NullReporter, Reporter
 
-__all__ = ["AdvisoryStore", "FeedClient", "FetchLimits", "feed_names", "sync"]
+if TYPE_CHECKING:  # the signing library costs a third of a small command's start
+    from pratique.advisories.bundle.signing import Sign
+
+__all__ = [
+    "AdvisoryStore",
+    "FeedClient",
+    "FetchLimits",
+    "download_bytes",
+    "export_bundle",
+    "feed_names",
+    "import_bundle",
+    "key_process_signer",
+    "offline_signer",
+    "older",
+    "sync",
+    "trusted_key",
+]
 
 _OPEN_ATTEMPTS = 3
 
@@ -206,6 +224,73 @@ def sync(
     outcomes = synchroniser.run(feeds)
     store.refresh()
     return SyncReport(before, store.revision, tuple(outcomes))
+
+
+def export_bundle(
+    store: AdvisoryStore, target: Path, *, sign: "Sign | None" = None, feeds: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Write the store's fetched data to a bundle at `target`, complete or not at all; the names of its feeds.
+
+    `sign` comes from `pratique.advisories.service.offline_signer`, or wraps the installation's key process.
+    """
+    from pratique.advisories.bundle.transfer import export
+
+    store.refresh()
+    manifest = read_manifest(store.directory) or empty_manifest()
+    return tuple(export(store.directory, manifest, target, store.clock, sign=sign, feeds=feeds).feeds)
+
+
+def import_bundle(
+    store: AdvisoryStore,
+    source: Path,
+    *,
+    trusted: Collection[str] = (),
+    allow_unsigned: bool = False,
+    allow_older: bool = False,
+) -> SyncReport:
+    """Take the data of a bundle; the report is that of a sync.
+
+    `trusted` are ids of keys (RFC 7638 thumbprints) whose signature is believed. Raises `BundleRefused` before
+    anything is changed.
+    """
+    from pratique.advisories.bundle.transfer import import_bundle as import_into
+
+    store.refresh()
+    before = store.revision
+    outcomes = import_into(
+        store.directory, source, store.clock, trusted=trusted, allow_unsigned=allow_unsigned, allow_older=allow_older
+    )
+    store.refresh()
+    return SyncReport(before, store.revision, tuple(outcomes))
+
+
+def offline_signer(key: Path) -> "Sign":
+    """Signs bundles with a P-256 private key in a PEM file."""
+    from pratique.advisories.bundle import signing
+
+    return signing.offline_signer(key)
+
+
+def key_process_signer(sign: Callable[[str, bytes], bytes], jwk: Mapping[str, str]) -> "Sign":
+    """Signs bundles by `sign(key_id, message)`, which answers r||s of the key that `jwk` verifies."""
+    from pratique.advisories.bundle import signing
+
+    return signing.remote_signer(sign, jwk)
+
+
+def trusted_key(path: Path) -> str:
+    """The id of the public key in a file (PEM or JWK), for `trusted`."""
+    from pratique.advisories.bundle import signing
+
+    return signing.trusted_key(path)
+
+
+def older(scheme: str, left: str, right: str) -> bool:
+    """Whether version `left` comes before `right` in a scheme ('dpkg', 'apk', 'pep440', 'semver').
+
+    Raises `UnparsableVersionError` (a ValueError) for what is no version of the scheme.
+    """
+    return version_key(scheme, left) < version_key(scheme, right)
 
 
 def download_bytes(names: Iterable[str]) -> int:

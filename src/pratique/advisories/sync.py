@@ -69,7 +69,7 @@ class Synchroniser:
             outcome = self._failed(feed, error.message, error.remedy)
         except OSError as error:
             outcome = self._failed(feed, f"{type(error).__name__}: {error}", "Check the data folder's free space.")
-        self._reporter.finish(outcome.error or outcome.outcome)
+        self._reporter.finish()
         return FeedOutcome(
             outcome.feed, outcome.outcome, outcome.error, outcome.remedy, outcome.records, outcome.changed,
             outcome.downloaded, round(time.monotonic() - started, 3),

@@ -12,9 +12,9 @@ from pratique.advisories.errors import FeedRefused
 from pratique.advisories.feeds import suite as suite_module
 from pratique.advisories.feeds.apt import AptSource, host_sources, parse_setting, read_release, security_sources
 from pratique.advisories.service import AdvisoryStore
+from tests.advisories import samples
 from tests.advisories.conftest import Renew, outcome
 from tests.advisories.feed_server import FeedServer
-from tests.advisories import samples
 from tests.advisories.samples import deb, debian, fixed
 
 PACKAGES = """Package: libssl3
@@ -91,8 +91,16 @@ def test_an_older_package_has_an_update_pending(server: FeedServer, renew: Renew
     address = put_suite(server)
     report = renew("debian-security", options={"security_index": address})
     assert outcome(report, "debian-security").records == 2
-    found = store.match([deb("libssl3", "3.0.11-1", "openssl"), deb("linux-image-6", "6.1.150-1+b1", "linux", "6.1.150-1"), deb("bash", "5.2-1")])
-    assert [(match.package.name, match.status, match.fixed_version) for match in found.affected] == [("libssl3", "update-pending", "3.0.17-1~deb12u3")]
+    found = store.match(
+        [
+            deb("libssl3", "3.0.11-1", "openssl"),
+            deb("linux-image-6", "6.1.150-1+b1", "linux", "6.1.150-1"),
+            deb("bash", "5.2-1"),
+        ]
+    )
+    assert [(match.package.name, match.status, match.fixed_version) for match in found.affected] == [
+        ("libssl3", "update-pending", "3.0.17-1~deb12u3")
+    ]
     match = found.affected[0]
     assert match.aliases == ()
     assert "pending" in match.title
@@ -104,23 +112,42 @@ def test_an_older_package_has_an_update_pending(server: FeedServer, renew: Renew
 
 
 @pytest.mark.usefixtures("unsigned")
-def test_an_update_whose_fixes_are_named_is_not_said_twice(server: FeedServer, renew: Renew, store: AdvisoryStore) -> None:
+def test_an_update_whose_fixes_are_named_is_not_said_twice(
+    server: FeedServer, renew: Renew, store: AdvisoryStore
+) -> None:
     renew("debian-security", options={"security_index": put_suite(server)})
-    server.put(samples.DEBIAN, debian({"openssl": {"CVE-2026-1": {"bookworm": fixed("3.0.17-1~deb12u3")}}, "linux": {"CVE-2026-2": {"bookworm": fixed("6.1.140-1")}}}))
+    server.put(
+        samples.DEBIAN,
+        debian(
+            {
+                "openssl": {"CVE-2026-1": {"bookworm": fixed("3.0.17-1~deb12u3")}},
+                "linux": {"CVE-2026-2": {"bookworm": fixed("6.1.140-1")}},
+            }
+        ),
+    )
     renew("debian")
     matches = store.match([deb("libssl3", "3.0.11-1", "openssl"), deb("linux-image-6", "6.1.130-1", "linux")]).affected
-    assert [(match.package.name, match.vulnerability, match.status) for match in matches if match.aliases] == [("libssl3", "CVE-2026-1", ""), ("linux-image-6", "CVE-2026-2", "")]
+    assert [(match.package.name, match.vulnerability, match.status) for match in matches if match.aliases] == [
+        ("libssl3", "CVE-2026-1", ""),
+        ("linux-image-6", "CVE-2026-2", ""),
+    ]
     assert [match.package.name for match in matches if match.update_pending] == ["linux-image-6"]
 
 
 @pytest.mark.usefixtures("unsigned")
 def test_an_index_that_its_release_does_not_name_is_refused(server: FeedServer, renew: Renew) -> None:
     address = put_suite(server, lie=True)
-    assert "InRelease names" in outcome(renew("debian-security", options={"security_index": address}), "debian-security").error
+    assert (
+        "InRelease names"
+        in outcome(renew("debian-security", options={"security_index": address}), "debian-security").error
+    )
 
 
 def test_no_suite_at_all_says_what_to_set(server: FeedServer, renew: Renew) -> None:
-    result = outcome(renew("debian-security", options={"security_index": f"{server.url}/nothing bookworm-security main"}), "debian-security")
+    result = outcome(
+        renew("debian-security", options={"security_index": f"{server.url}/nothing bookworm-security main"}),
+        "debian-security",
+    )
     assert "advisories.security_index" in result.remedy
 
 
@@ -129,10 +156,16 @@ def sign(folder: Path, text: str) -> tuple[Path, Path]:
     home = folder / "gpg"
     home.mkdir(mode=0o700)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
-    subprocess.run([*gpg, "--quick-generate-key", "archive@example.org", "ed25519", "sign", "never"], check=True, capture_output=True)
+    subprocess.run(
+        [*gpg, "--quick-generate-key", "archive@example.org", "ed25519", "sign", "never"],
+        check=True,
+        capture_output=True,
+    )
     keyring, release = folder / "keyring.gpg", folder / "InRelease"
     keyring.write_bytes(subprocess.run([*gpg, "--export"], check=True, capture_output=True).stdout)
-    release.write_bytes(subprocess.run([*gpg, "--clearsign"], input=text.encode(), check=True, capture_output=True).stdout)
+    release.write_bytes(
+        subprocess.run([*gpg, "--clearsign"], input=text.encode(), check=True, capture_output=True).stdout
+    )
     subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False, capture_output=True)
     return release, keyring
 
@@ -147,5 +180,3 @@ def test_a_good_signature_is_accepted_and_a_bad_one_refused(tmp_path: Path) -> N
     release.write_text(release.read_text().replace("bookworm", "bullseye"))
     with pytest.raises(FeedRefused, match="signature"):
         read_release(release, str(keyring))
-
-

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pratique.advisories.store.groups import Groups, canonical_names, group_id, write_groups
 
 
-def groups(tmp_path: Path, records: list[tuple[str, tuple[str, ...]]], previous: dict[str, str] | None = None) -> Groups:
+def groups(
+    tmp_path: Path, records: list[tuple[str, tuple[str, ...]]], previous: dict[str, str] | None = None
+) -> Groups:
     path = tmp_path / f"groups-{random.random()}.db"
     write_groups(path, canonical_names(records), previous or {})
     return Groups(path)
@@ -66,7 +68,9 @@ NAMES = st.sampled_from([f"{kind}-{number}" for kind in ("CVE-2024", "GHSA", "PY
 
 
 @given(records=st.lists(st.tuples(NAMES, st.lists(NAMES, max_size=3).map(tuple)), max_size=8), seed=st.integers())
-def test_the_order_of_records_does_not_matter_and_every_name_has_one_group(records: list[tuple[str, tuple[str, ...]]], seed: int) -> None:
+def test_the_order_of_records_does_not_matter_and_every_name_has_one_group(
+    records: list[tuple[str, tuple[str, ...]]], seed: int
+) -> None:
     shuffled = list(records)
     random.Random(seed).shuffle(shuffled)
     canonical = canonical_names(records)

@@ -30,7 +30,9 @@ class Feed:
         self.clock.advance(1)
         stage = Stage(self.writer.work / "stage")
         stage.add(
-            advisory_fact("debian:12", source, Advisory("CVE-2024-1", (Interval(high=version, high_key=version.encode()),)))
+            advisory_fact(
+                "debian:12", source, Advisory("CVE-2024-1", (Interval(high=version, high_key=version.encode()),))
+            )
             for source, version in fixes.items()
         )
         done = self.writer.publish("debian", stage, whole=whole, data_date=self.clock.now())
@@ -162,8 +164,14 @@ def test_the_difference_turns_the_old_rows_into_the_new(old: dict[str, bytes], n
 
 
 @settings(max_examples=25, deadline=None)
-@given(steps=st.lists(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123"), min_size=1), min_size=1, max_size=12))
-def test_any_history_reads_as_its_last_state(steps: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> None:
+@given(
+    steps=st.lists(
+        st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("123"), min_size=1), min_size=1, max_size=12
+    )
+)
+def test_any_history_reads_as_its_last_state(
+    steps: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     feed = Feed(tmp_path_factory.mktemp("history"))
     rand = random.Random(len(steps))
     expected: dict[str, str] = {}

@@ -34,14 +34,36 @@ def neighbours(seed: int, make: Callable[[random.Random], str], alphabet: str) -
             cut = rand.choice((0, 0, 1, 2))
             right = right[:at] + rand.choice(("", *alphabet)) + right[at + cut :]
         pair = (left, make(rand) if rand.random() < 0.2 else right)
-        if not any(text.endswith(":") for text in pair):  # dpkg's library takes an empty upstream version, dpkg does not
+        if not any(
+            text.endswith(":") for text in pair
+        ):  # dpkg's library takes an empty upstream version, dpkg does not
             pairs.append(pair)
     return pairs
 
 
 def debian_version(rand: random.Random) -> str:
     epoch = rand.choice(("", "", "", "0:", "1:", "10:"))
-    words = ("0", "1", "9", "10", "007", "a", "b", "Z", "+dfsg", "~rc1", "~", "-", ".", ".", ".", "+b1", "+deb12u1", "~bpo", "git")
+    words = (
+        "0",
+        "1",
+        "9",
+        "10",
+        "007",
+        "a",
+        "b",
+        "Z",
+        "+dfsg",
+        "~rc1",
+        "~",
+        "-",
+        ".",
+        ".",
+        ".",
+        "+b1",
+        "+deb12u1",
+        "~bpo",
+        "git",
+    )
     upstream = str(rand.randint(0, 12)) + "".join(rand.choice(words) for _ in range(rand.randint(0, 5)))
     revision = rand.choice(("", "-1", "-0", "-1.1", "-1~deb12u1", "-2+b1", "-0ubuntu1", "-"))
     return epoch + upstream + revision
@@ -59,11 +81,16 @@ while (my $line = <STDIN>) {
 """
 
 
-@pytest.mark.skipif(shutil.which("perl") is None or not Path("/usr/share/perl5/Dpkg/Version.pm").exists(), reason="dpkg's perl library is absent")
+@pytest.mark.skipif(
+    shutil.which("perl") is None or not Path("/usr/share/perl5/Dpkg/Version.pm").exists(),
+    reason="dpkg's perl library is absent",
+)
 def test_debian_order_is_that_of_dpkg() -> None:
     pairs = neighbours(1, debian_version, "0123456789abz.+~-")
     text = "".join(f"{left}\t{right}\n" for left, right in pairs)
-    answer = subprocess.run(["perl", "-e", DPKG_SCRIPT], input=text, capture_output=True, text=True, check=True).stdout.split()
+    answer = subprocess.run(
+        ["perl", "-e", DPKG_SCRIPT], input=text, capture_output=True, text=True, check=True
+    ).stdout.split()
     assert len(answer) == len(pairs)
     checked = [(pair, int(said)) for pair, said in zip(pairs, answer, strict=True) if said != "invalid"]
     assert len(checked) > PAIRS * 0.7
@@ -74,11 +101,29 @@ def test_debian_order_is_that_of_dpkg() -> None:
 @pytest.mark.skipif(shutil.which("dpkg") is None, reason="dpkg is absent")
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("1.0", "1.0-0"), ("0:1.0", "1.0"), ("1.0~rc1", "1.0"), ("1.", "1.0"), ("1.0-1~deb12u1", "1.0-1"), ("a", "1"), ("2:1-1-1", "2:1-1")],
+    [
+        ("1.0", "1.0-0"),
+        ("0:1.0", "1.0"),
+        ("1.0~rc1", "1.0"),
+        ("1.", "1.0"),
+        ("1.0-1~deb12u1", "1.0-1"),
+        ("a", "1"),
+        ("2:1-1-1", "2:1-1"),
+    ],
 )
 def test_debian_order_is_that_of_the_dpkg_command(left: str, right: str) -> None:
-    said = {sign: subprocess.run(["dpkg", "--compare-versions", left, sign, right], check=False, capture_output=True).returncode == 0 for sign in ("lt", "eq", "gt")}
-    assert said == {"lt": order("dpkg", left, right) < 0, "eq": order("dpkg", left, right) == 0, "gt": order("dpkg", left, right) > 0}
+    said = {
+        sign: subprocess.run(
+            ["dpkg", "--compare-versions", left, sign, right], check=False, capture_output=True
+        ).returncode
+        == 0
+        for sign in ("lt", "eq", "gt")
+    }
+    assert said == {
+        "lt": order("dpkg", left, right) < 0,
+        "eq": order("dpkg", left, right) == 0,
+        "gt": order("dpkg", left, right) > 0,
+    }
 
 
 def node_semver() -> str:
@@ -142,7 +187,13 @@ def test_python_spellings_of_one_version_are_equal(pair: tuple[str, str]) -> Non
 
 @pytest.mark.parametrize(
     ("lower", "higher"),
-    [("2004d", "0.1"), ("1.0-SNAPSHOT", "0.0.1"), ("2011x", "2011y"), ("1.2-foo", "1.10-foo"), ("1.0.custom", "1.1.custom")],
+    [
+        ("2004d", "0.1"),
+        ("1.0-SNAPSHOT", "0.0.1"),
+        ("2011x", "2011y"),
+        ("1.2-foo", "1.10-foo"),
+        ("1.0.custom", "1.1.custom"),
+    ],
 )
 def test_python_legacy_versions_sort_among_themselves_and_before_all_others(lower: str, higher: str) -> None:
     assert order("pep440", lower, higher) < 0
@@ -150,10 +201,47 @@ def test_python_legacy_versions_sort_among_themselves_and_before_all_others(lowe
 
 # Order as apk-tools 3 documents and prints it, one line per rule of its grammar.
 APK_ASCENDING = [
-    "0.1_alpha", "0.1_alpha1", "0.1_alpha2", "0.1_beta", "0.1_pre1", "0.1_rc", "0.1_rc1", "0.1",
-    "0.1-r0", "0.1-r1", "0.1-r10", "0.1~1abc", "0.1~1abd", "0.1~1abd-r1", "0.1_cvs", "0.1_cvs20200101", "0.1_svn1", "0.1_git20190101",
-    "0.1_git20200101", "0.1_git20200101-r0", "0.1_git20200101~ab12", "0.1_hg1", "0.1_p", "0.1_p-r0", "0.1_p0", "0.1_p1", "0.1_p1_p1" , "0.1a", "0.1a-r1", "0.1b",
-    "0.1.0", "0.1.001", "0.1.01", "0.1.1", "0.1.9", "0.1.10", "0.2", "1", "1.0", "1.2.3-r0", "10",
+    "0.1_alpha",
+    "0.1_alpha1",
+    "0.1_alpha2",
+    "0.1_beta",
+    "0.1_pre1",
+    "0.1_rc",
+    "0.1_rc1",
+    "0.1",
+    "0.1-r0",
+    "0.1-r1",
+    "0.1-r10",
+    "0.1~1abc",
+    "0.1~1abd",
+    "0.1~1abd-r1",
+    "0.1_cvs",
+    "0.1_cvs20200101",
+    "0.1_svn1",
+    "0.1_git20190101",
+    "0.1_git20200101",
+    "0.1_git20200101-r0",
+    "0.1_git20200101~ab12",
+    "0.1_hg1",
+    "0.1_p",
+    "0.1_p-r0",
+    "0.1_p0",
+    "0.1_p1",
+    "0.1_p1_p1",
+    "0.1a",
+    "0.1a-r1",
+    "0.1b",
+    "0.1.0",
+    "0.1.001",
+    "0.1.01",
+    "0.1.1",
+    "0.1.9",
+    "0.1.10",
+    "0.2",
+    "1",
+    "1.0",
+    "1.2.3-r0",
+    "10",
 ]
 
 
@@ -167,16 +255,29 @@ def test_alpine_order_is_that_of_its_grammar() -> None:
     ("left", "sign", "right"),
     [
         # published vectors of apk-tools, test/unit/version.data
-        ("2.34", ">", "0.1.0_alpha"), ("0.1.0_alpha", "=", "0.1.0_alpha"), ("0.1.0_alpha", "<", "0.1.3_alpha"), ("0.1.3_alpha", ">", "0.1.0"),
-        ("1.0_pre1", "<", "1.0"), ("4.0.2-r1", ">", "4.0.2-r0"), ("8.2.0015", "<", "8.2.002"), ("1.0.4_p10", ">", "1.0.4_p9"),
-        ("6.0_pre1", "<", "6.0"), ("3.0.2", "<", "3.0.2a" ), ("1.1.1g-r0", "<", "1.1.1k-r0"), ("5.0.0_rc1-r2", "<", "5.0.0-r0"), ("00.1", "=", "0.1"),
+        ("2.34", ">", "0.1.0_alpha"),
+        ("0.1.0_alpha", "=", "0.1.0_alpha"),
+        ("0.1.0_alpha", "<", "0.1.3_alpha"),
+        ("0.1.3_alpha", ">", "0.1.0"),
+        ("1.0_pre1", "<", "1.0"),
+        ("4.0.2-r1", ">", "4.0.2-r0"),
+        ("8.2.0015", "<", "8.2.002"),
+        ("1.0.4_p10", ">", "1.0.4_p9"),
+        ("6.0_pre1", "<", "6.0"),
+        ("3.0.2", "<", "3.0.2a"),
+        ("1.1.1g-r0", "<", "1.1.1k-r0"),
+        ("5.0.0_rc1-r2", "<", "5.0.0-r0"),
+        ("00.1", "=", "0.1"),
     ],
 )
 def test_alpine_order_has_the_published_vectors(left: str, sign: str, right: str) -> None:
     assert {-1: "<", 0: "=", 1: ">"}[order("apk", left, right)] == sign
 
 
-@pytest.mark.parametrize("text", ["", " ", "1.0-1", "1.0_foo", "a1", "1.0.", "1..0", "1.0-r", "1.0~", "1.0~xyz", "1" * 2000, "1.0-r0_p1", "1A"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "1.0-1", "1.0_foo", "a1", "1.0.", "1..0", "1.0-r", "1.0~", "1.0~xyz", "1" * 2000, "1.0-r0_p1", "1A"],
+)
 def test_alpine_refuses_what_apk_calls_invalid(text: str) -> None:
     with pytest.raises(UnparsableVersionError):
         version_key("apk", text)

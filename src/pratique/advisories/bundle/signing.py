@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -41,6 +41,17 @@ def offline_signer(path: Path) -> Sign:
         return BundleSignature(key_id=thumbprint(jwk), jwk=jwk, value=r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
     return sign
+
+
+def remote_signer(sign: Callable[[str, bytes], bytes], jwk: Mapping[str, str]) -> Sign:
+    """Signs with a key that stays elsewhere: `sign(key_id, message)` answers r||s."""
+    public = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+    key_id = thumbprint(public)
+
+    def signed(message: bytes) -> BundleSignature:
+        return BundleSignature(key_id=key_id, jwk=public, value=sign(key_id, message))
+
+    return signed
 
 
 def trusted_key(path: Path) -> str:

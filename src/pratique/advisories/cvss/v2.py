@@ -14,9 +14,7 @@ def base_score(metrics: Mapping[str, str]) -> float:
     for name in ("C", "I", "A"):
         kept *= 1 - _IMPACT[metrics[name]]
     impact = 10.41 * (1 - kept)
-    exploitability = (
-        20 * _VECTOR[metrics["AV"]] * _COMPLEXITY[metrics["AC"]] * _AUTHENTICATION[metrics["Au"]]
-    )
+    exploitability = 20 * _VECTOR[metrics["AV"]] * _COMPLEXITY[metrics["AC"]] * _AUTHENTICATION[metrics["Au"]]
     factor = 1.176 if impact else 0.0
     return _rounded(((0.6 * impact) + (0.4 * exploitability) - 1.5) * factor)
 

@@ -62,11 +62,14 @@ class KnownExploited:
                 bench.reject("entry", error)
                 continue
             bench.count()
-            yield entry.cve_id, Score(
-                exploited=entry.date_added,
-                ransomware=entry.known_ransomware_campaign_use.lower() == "known",
-                due=entry.due_date,
-                title=entry.vulnerability_name[:200],
+            yield (
+                entry.cve_id,
+                Score(
+                    exploited=entry.date_added,
+                    ransomware=entry.known_ransomware_campaign_use.lower() == "known",
+                    due=entry.due_date,
+                    title=entry.vulnerability_name[:200],
+                ),
             )
 
 

@@ -102,16 +102,19 @@ def advisories_of(
             entries.setdefault(normalised(ecosystem.space, affected.package.name), []).append(affected)
     for name, parts in entries.items():
         intervals, unusable = _intervals(parts, ecosystem.scheme)
-        yield name, Advisory(
-            record.id,
-            intervals=intervals,
-            status="malware" if record.id.startswith("MAL-") else "",
-            aliases=tuple(sorted(set(record.aliases) - {record.id})),
-            versions=_listed(parts, ecosystem.scheme, intervals),
-            ratings=ratings,
-            title=record.summary[:200],
-            modified=record.modified[:32],
-            unusable=unusable,
+        yield (
+            name,
+            Advisory(
+                record.id,
+                intervals=intervals,
+                status="malware" if record.id.startswith("MAL-") else "",
+                aliases=tuple(sorted(set(record.aliases) - {record.id})),
+                versions=_listed(parts, ecosystem.scheme, intervals),
+                ratings=ratings,
+                title=record.summary[:200],
+                modified=record.modified[:32],
+                unusable=unusable,
+            ),
         )
 
 

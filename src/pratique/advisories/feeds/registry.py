@@ -30,7 +30,5 @@ def feeds_named(names: Sequence[str]) -> list[Feed]:
     """The feeds of these names in the order of a sync; all default ones for no names."""
     unknown = sorted(set(names) - BY_NAME.keys())
     if unknown:
-        raise UnknownFeed(
-            f"There is no feed called {', '.join(unknown)}.", remedy=f"Feeds are: {', '.join(BY_NAME)}."
-        )
+        raise UnknownFeed(f"There is no feed called {', '.join(unknown)}.", remedy=f"Feeds are: {', '.join(BY_NAME)}.")
     return [feed for feed in FEEDS if (feed.spec.name in names if names else feed.spec.default)]

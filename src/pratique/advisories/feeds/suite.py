@@ -63,7 +63,7 @@ class DebianSecuritySuite:
                 remedy="Set advisories.security_index to 'URI SUITE COMPONENT', as in sources.list.",
             )
         bench.check_drift()
-        yield Renewal(whole=True, data_date=min(dates), note="; ".join(sorted(set(notes))))
+        yield Renewal(whole=True, data_date=max(dates), note="; ".join(sorted(set(notes))))
 
     def _release(self, bench: Workbench, source: AptSource) -> Release | None:
         part = f"{source.suite.replace('/', '_')}-InRelease"
@@ -132,7 +132,6 @@ def _facts(space: str, newest: dict[str, tuple[bytes, str]]) -> Iterator[Fact]:
             f"update:{source}",
             intervals=(Interval(high=version, high_key=key),),
             status=STATUS,
-            title=f"Security update pending for {source}",
         )
         yield advisory_fact(space, source, advisory)
 

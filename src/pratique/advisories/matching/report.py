@@ -105,7 +105,7 @@ class Reporter:
             state=first.state,
             group_id=group_id(_rule(first, canonical)),
             aliases=aliases,
-            title=next((hit.advisory.title for hit in hits if hit.advisory.title), listed.title if listed else ""),
+            title=_title(hits) or (listed.title if listed else ""),
             reason=_reason(hits, judged.owner),
             status=first.advisory.status,
             fixed_version=fixed.fixed,
@@ -131,6 +131,12 @@ class Reporter:
             data_date=entry.data_date,
             starter=entry.starter,
         )
+
+
+def _title(hits: Sequence[Hit]) -> str:
+    if hits[0].advisory.status == SUITE_STATUS:
+        return f"Security update pending for {hits[0].question.name}"
+    return next((hit.advisory.title for hit in hits if hit.advisory.title), "")
 
 
 def _rule(hit: Hit, canonical: str) -> str:
@@ -172,4 +178,3 @@ def _coverage(judged: Judged, matches: Sequence[Match]) -> PackageCoverage:
         fixable=fixable,
         unfixable=len(shown) - fixable,
     )
-

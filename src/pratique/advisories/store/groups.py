@@ -107,20 +107,23 @@ def write_groups(path: Path, canonical: Mapping[str, str], previous: Mapping[str
 class Groups:
     """The groups of one revision, in memory: only names that are not canonical take room."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, *paths: Path) -> None:
+        """Read the files; where several know a name, the first one counts."""
         self.canonical: dict[str, str] = {}
         self._members: dict[str, list[str]] = {}
         self._names: dict[str, str] = {}
-        if path is None:
-            return
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
-        try:
-            self.canonical = dict(connection.execute("SELECT name, canonical FROM names"))
-            self._names = dict(connection.execute("SELECT id, name FROM ids"))
-        finally:
-            connection.close()
+        for path in reversed(paths):
+            self._read(path)
         for name, canonical in self.canonical.items():
             self._members.setdefault(canonical, []).append(name)
+
+    def _read(self, path: Path) -> None:
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True)
+        try:
+            self.canonical.update(connection.execute("SELECT name, canonical FROM names"))
+            self._names.update(connection.execute("SELECT id, name FROM ids"))
+        finally:
+            connection.close()
 
     def name_of(self, name: str) -> str:
         """The canonical name of any name."""

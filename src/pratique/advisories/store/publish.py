@@ -176,8 +176,14 @@ class _FeedPublication:
         if spaces is None:
             spaces, records = _counts(self._stage.rows())
         entry = FeedEntry(
-            seq=self._seq, base=files[0], deltas=files[1:], records=records, data_date=data_date,
-            built_at=self._writer.now(), spaces=spaces, note=note,
+            seq=self._seq,
+            base=files[0],
+            deltas=files[1:],
+            records=records,
+            data_date=data_date,
+            built_at=self._writer.now(),
+            spaces=spaces,
+            note=note,
         )
         self._writer.accept(self._feed, entry)
         return Publication(len(self._changed) if old_rows else records, records)

@@ -164,8 +164,7 @@ def _with_starter(manifest: Manifest, starter: Manifest | None) -> Manifest:
 
 
 def _groups(directory: Path, manifest: Manifest, starter: tuple[Path, Manifest] | None) -> Groups:
-    if manifest.groups:
-        return Groups(directory / manifest.groups)
+    paths = [directory / manifest.groups] if manifest.groups else []
     if starter and starter[1].groups:
-        return Groups(starter[0] / starter[1].groups)
-    return Groups(None)
+        paths.append(starter[0] / starter[1].groups)
+    return Groups(*paths)
