@@ -114,8 +114,8 @@ def test_a_frame_with_a_dictionary_or_a_huge_window_is_refused() -> None:
     packed[4] |= 1
     with pytest.raises(StopReading, match="dictionary"):
         unpacked(bytes(packed))
-    parameters = zstandard.ZstdCompressionParameters(window_log=28)
-    writer = zstandard.ZstdCompressor(compression_params=parameters, write_content_size=False).compressobj()
+    parameters = zstandard.ZstdCompressionParameters(window_log=28, write_content_size=False)
+    writer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(StopReading) as stop:
         unpacked(writer.compress(DATA) + writer.flush())
     assert stop.value.code == "limit-window"
