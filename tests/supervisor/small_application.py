@@ -45,6 +45,8 @@ def serve(settings: Settings) -> None:
 def work(settings: Settings) -> None:
     directory = settings.data.directory
     note(directory, "work")
+    if (directory / "faulty").exists():
+        raise ZeroDivisionError("one by nought")
     stubborn = (directory / "stubborn").exists()
     signal.signal(signal.SIGTERM, signal.SIG_IGN if stubborn else lambda *_: os._exit(0))
     while True:
@@ -53,7 +55,8 @@ def work(settings: Settings) -> None:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200)
+        here = Path(os.environ["PRATIQUE_DATA__DIRECTORY"])
+        self.send_response(503 if (here / "faulty").exists() else 200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")

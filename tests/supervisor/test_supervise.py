@@ -105,6 +105,15 @@ def test_what_prepare_refuses_is_what_up_says(installation: Any) -> None:
     assert "not running" in installation.run("ps", expect=1)
 
 
+def test_a_process_that_ends_again_and_again_is_reported_with_its_reason(installation: Any) -> None:
+    (installation.directory / "faulty").touch()
+    text = installation.run("up", expect=3)
+    assert "worker failed: ZeroDivisionError: one by nought" in text
+    assert "worker.log" in text
+    (installation.directory / "faulty").unlink()
+    living(installation, *ALL)  # the tries go on, and succeed once the fault is gone
+
+
 def test_a_worker_that_does_not_stop_is_killed_after_the_drain(installation: Any) -> None:
     (installation.directory / "stubborn").touch()
     installation.run("up")

@@ -21,6 +21,9 @@ from pratique.supervisor.launch import Launch
 from pratique.supervisor.ports import can_listen, free_port, holder_of
 from pratique.supervisor.runfiles import RunFiles
 
+_TRIES = 5
+"""Restarts after which `start` no longer waits for a process that ends at once."""
+
 
 class StartFailed(PratiqueError):  # noqa: N818  said as the tree of errors says it
     """The server did not become ready; the message is the one of the process that gave up."""
@@ -144,7 +147,7 @@ def _spawn(launch: Launch, files: RunFiles, environment: Mapping[str, str]) -> N
 
 
 def wait_ready(settings: Settings, files: RunFiles, timeout: float) -> None:
-    """Return when `/readyz` is green; raises StartFailed with the reason that the supervisor has noted."""
+    """Return when `/readyz` is green; raises StartFailed with the reason that was kept, as soon as there is one."""
     end = time.monotonic() + timeout
     seen = False
     while time.monotonic() < end:
@@ -152,11 +155,29 @@ def wait_ready(settings: Settings, files: RunFiles, timeout: float) -> None:
             return
         status, holder = files.read_status(), files.holder()
         seen = seen or holder is not None
-        if status.get("message") and (holder is None or status.get("pid") == holder.get("pid")) and seen:
-            message, _, remedy = str(status["message"]).partition("\n")
-            raise StartFailed(message, remedy=remedy.strip() or f"read the logs in {files.logs}")
+        if seen and (holder is None or status.get("pid") == holder.get("pid")):
+            _raise_failure(status, files)
         time.sleep(0.05)
-    raise StartFailed(f"the server is not ready after {timeout:.0f} s", remedy=f"read the logs in {files.logs}")
+    reason = _kept_failure(files) or f"the server is not ready after {timeout:.0f} s"
+    raise StartFailed(reason, remedy=f"read the logs in {files.logs}")
+
+
+def _raise_failure(status: Mapping[str, Any], files: RunFiles) -> None:
+    """Raise if the supervisor has given up, or a process ends again and again."""
+    if status.get("message"):
+        message, _, remedy = str(status["message"]).partition("\n")
+        raise StartFailed(message, remedy=remedy.strip() or f"read the logs in {files.logs}")
+    for process in status.get("processes", ()):
+        if process["restarts"] >= _TRIES:
+            reason = _kept_failure(files) or f"the process {process['name']} ends again and again"
+            raise StartFailed(reason, remedy=f"read {files.logs}/{process['name']}.log; `pratique down` ends the tries")
+
+
+def _kept_failure(files: RunFiles) -> str:
+    try:
+        return files.failure.read_text().strip()
+    except OSError:
+        return ""
 
 
 def probe(settings: Settings, path: str = "/readyz") -> bool:
