@@ -3,11 +3,14 @@
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pratique.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from pratique.demo.images import Collection
 
 app = typer.Typer(help="Build demo images and take them through the real path.")
 
@@ -28,42 +31,40 @@ def demo(
     if clean:
         _clean(folder)
         return
-    layout = _build(folder, mirror, security_mirror, offline=offline)
+    images = _build(folder, mirror, security_mirror, offline=offline)
     if build_only:
-        print(f"{layout}: skopeo copy oci:{layout}:web-published …")
+        layout = folder / "layout"
+        print(f"as an OCI layout: skopeo copy oci:{layout}:{images.images[0].name} …")
         return
-    raise typer.Exit(_tell(folder, mirror, security_mirror))
+    raise typer.Exit(_tell(images))
 
 
-def _build(folder: Path, mirror: str, security_mirror: str, *, offline: bool) -> Path:
-    from pratique.cli.progress import BarReporter
+def _build(folder: Path, mirror: str, security_mirror: str, *, offline: bool) -> "Collection":
+    from pratique.cli.progress import TerminalReporter
     from pratique.demo.images import RELEASE, build
     from pratique.demo.layout import write_layout
     from pratique.demo.sources import archives
 
     found = archives(RELEASE, mirror, security_mirror)
-    with BarReporter() as reporter:
+    with TerminalReporter() as reporter:
         images = build(found, folder / "downloads", reporter, offline=offline)
     write_layout(folder / "layout", images.images)
     for image in images.images:
         print(f"built {image.name}: {image.title}, {image.size / 1_000_000:.0f} MB in {len(image.layers)} layers")
     for note in images.notes:
         print(f"note: {note}")
-    return folder / "layout"
+    return images
 
 
-def _tell(folder: Path, mirror: str, security_mirror: str) -> Exit:
-    """Tell the story step by step; the images come from the cache that was just filled."""
+def _tell(images: "Collection") -> Exit:
+    """Tell the story step by step."""
     from pratique.cli.client import connect, console_address, registry_host, trust_of
     from pratique.core.progress import NullReporter
     from pratique.core.settings import load
     from pratique.demo.accounts import account
     from pratique.demo.client import RegistryClient
-    from pratique.demo.images import RELEASE, build
-    from pratique.demo.sources import archives
     from pratique.demo.story import Story
 
-    images = build(archives(RELEASE, mirror, security_mirror), folder / "downloads", NullReporter(), offline=True)
     wrong = 0
     with ExitStack() as stack:
         settings = load()
@@ -75,8 +76,9 @@ def _tell(folder: Path, mirror: str, security_mirror: str) -> Exit:
         stack.callback(reader.close)
         for number, step in enumerate(Story(management, pusher, reader, NullReporter()).tell(images), 1):
             wrong += not step.as_told
-            mark = "ok" if step.as_told else f"NOT AS EXPECTED (expected {step.expected})"
-            print(f"{number}. {step.title}\n   {step.got}: {step.detail}  [{mark}]")
+            print(f"{number}. {step.title}\n   {step.told}")
+            if not step.as_told:
+                print(f"   NOT AS EXPECTED: {step.expected} was expected")
         print(f"\nThe page that says what to do: {console_address(settings)}/recommendations")
     print("Remove everything with: pratique demo --clean")
     return Exit.NO if wrong else Exit.DONE

@@ -75,7 +75,7 @@ def _print(found: dict[str, Any]) -> None:
     fields = [
         ("image", f"{found['repository']}@{found['digest']}"),
         ("answer", found["summary"]),
-        ("what to do", found["remedy"]),
+        ("what to do", found["remedy"].removeprefix("or ")),
         ("findings", counts or "none"),
         ("assessed", f"{coverage['assessed']} of {coverage['packages']} packages"),
         ("more", found["link"]),

@@ -29,6 +29,11 @@ class Step:
     detail: str
 
     @property
+    def told(self) -> str:
+        """What happened, in one line."""
+        return self.detail if self.detail.startswith(f"{self.got}:") else f"{self.got}: {self.detail}"
+
+    @property
     def as_told(self) -> bool:
         return self.expected == self.got
 

@@ -112,6 +112,7 @@ def _match_fact(group: str, record: Mapping[str, Any], package: Package) -> Matc
         exploited=bool(record["exploited"]),
         likelihood=record["epss"],
         fix=str(record["fix"]),
+        clears=str(record["clears"]),
     )
 
 

@@ -4,7 +4,7 @@ A package's answer is stored with the digest of the records that could speak of 
 may act on it: known to be exploited, or fixable and critical, or fixable and rated by nobody.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +59,8 @@ class Judgement:
 
     candidates: str
     matches: tuple[Match, ...] = ()
+    clears: str = ""
+    """The smallest version of the package that has none of its fixable findings; '' where none is known."""
     not_assessed: str | None = None
     code: str = ""
 
@@ -85,6 +87,7 @@ def judge(store: Advisories, items: Sequence[Placed]) -> Judged:
         judgements[item.key] = Judgement(
             candidates=store.candidates_digest(item.package),
             matches=tuple(found.get(item.package, ())),
+            clears=coverage.fixed_version,
             not_assessed=None if coverage.assessed else coverage.reason or "no reason was given",
             code="" if coverage.assessed else coverage.code,
         )
@@ -110,8 +113,13 @@ def is_starter(store: Advisories) -> bool:
     return not any(feed.fetched_at for feed in store.feeds())
 
 
-def match_record(match: Match) -> dict[str, Any]:
-    """The match as it is stored: everything that page, policy and evidence need, and not the package."""
+def match_records(item: Judgement) -> dict[str, dict[str, Any]]:
+    """The matches of a package as they are stored, by alias group."""
+    return {match.group_id: _record(match, item.clears) for match in item.matches}
+
+
+def _record(match: Match, clears: str) -> dict[str, Any]:
+    """Everything that page, policy and evidence need, and not the package."""
     return {
         "name": match.vulnerability,
         "aliases": list(match.aliases),
@@ -119,6 +127,7 @@ def match_record(match: Match) -> dict[str, Any]:
         "reason": match.reason,
         "status": match.status,
         "fix": match.fixed_version,
+        "clears": (clears or match.fixed_version) if match.fixed_version else "",
         "severity": match.severity.value,
         "severity_source": match.severity_source,
         "ratings": [
@@ -180,26 +189,25 @@ def write_judgements(tx: Transaction, ids: Mapping[str, int], judgements: Mappin
                 for key, item in part
             ],
         )
-        rows = [row for key, item in part for row in _rows(ids[key], item.matches)]
+        rows = [row for key, item in part for row in _rows(ids[key], item)]
         if rows:
             tx.execute(sa.insert(matches), rows)
 
 
-def _rows(package_id: int, items: Iterable[Match]) -> list[dict[str, Any]]:
+def _rows(package_id: int, item: Judgement) -> list[dict[str, Any]]:
     """One row per alias group: of several records about one vulnerability the store gives one match."""
-    rows = {
-        item.group_id: {
+    return [
+        {
             "package_id": package_id,
-            "group_id": item.group_id,
-            "severity": item.severity.value,
-            "exploited": item.exploited,
-            "fixable": bool(item.fixed_version),
-            "notable": is_notable(record := match_record(item)),
+            "group_id": group,
+            "severity": record["severity"],
+            "exploited": record["exploited"],
+            "fixable": bool(record["fix"]),
+            "notable": is_notable(record),
             "record": record,
         }
-        for item in items
-    }
-    return list(rows.values())
+        for group, record in match_records(item).items()
+    ]
 
 
 def stored_records(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, dict[str, Any]]]:

@@ -20,7 +20,7 @@ from pratique.scan.matches import (
     is_notable,
     is_starter,
     judge,
-    match_record,
+    match_records,
     set_revision,
     stored_records,
     stored_revision,
@@ -101,7 +101,7 @@ class Rejudger:
         moved = {
             key: item
             for key, item in judged.judgements.items()
-            if _records(item) != before[keys[key]] or item.not_assessed != gaps[keys[key]]
+            if match_records(item) != before[keys[key]] or item.not_assessed != gaps[keys[key]]
         }
         for part in chunks(moved.items(), 10):
             what = dict(part)
@@ -150,10 +150,6 @@ def _begin(tx: Transaction, target: str, *, starter: bool) -> str:
     return base
 
 
-def _records(item: Judgement) -> dict[str, dict[str, object]]:
-    return {match.group_id: match_record(match) for match in item.matches}
-
-
 def _gaps(tx: Transaction, ids: Sequence[int]) -> dict[int, str | None]:
     rows = tx.execute(sa.select(packages.c.id, packages.c.not_assessed).where(packages.c.id.in_(ids)))
     return {row.id: row.not_assessed for row in rows}
@@ -165,7 +161,7 @@ _Before = Mapping[int, Mapping[str, Mapping[str, object]]]
 def _rules_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before: _Before) -> set[str]:
     found: set[str] = set()
     for key, item in moved.items():
-        old, new = before[keys[key]], _records(item)
+        old, new = before[keys[key]], match_records(item)
         found.update(rule for rule in old.keys() | new.keys() if old.get(rule) != new.get(rule))
     return found
 
@@ -173,7 +169,7 @@ def _rules_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before
 def _gates_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before: _Before) -> bool:
     """True when something that a policy asks about differs; a new score or date does not."""
     for key, item in moved.items():
-        old, new = before[keys[key]], _records(item)
+        old, new = before[keys[key]], match_records(item)
         if any(_gate_view(old.get(rule)) != _gate_view(new.get(rule)) for rule in old.keys() | new.keys()):
             return True
     return False
@@ -182,7 +178,7 @@ def _gates_moved(moved: Mapping[str, Judgement], keys: Mapping[str, int], before
 def _gate_view(record: Mapping[str, object] | None) -> tuple[object, ...] | None:
     if record is None or not is_notable(record):
         return None
-    return record["exploited"], record["fix"], record["severity"]
+    return record["exploited"], record["fix"], record["clears"], record["severity"]
 
 
 def _note(

@@ -29,14 +29,16 @@ def remediation_of(package: Package, record: Mapping[str, Any]) -> str:
     fix = str(record["fix"])
     if not fix:
         return _without_fix(package, record)
+    best = str(record["clears"]) or fix
+    also = f" ({best} settles every known finding of the package; this one is fixed in {fix})" if best != fix else ""
     if package.ecosystem in _MANAGERS:
         command = _MANAGERS[package.ecosystem]
         return (
-            f"Update {package.name} from {package.version} to {fix}: rebuild the image on an updated base, "
+            f"Update {package.name} from {package.version} to {best}{also}: rebuild the image on an updated base, "
             f"or run `{command} {package.name}` in its build."
         )
-    wanted = _APPLICATIONS.get(package.ecosystem, "{name} {fix} or later").format(name=package.name, fix=fix)
-    return f"Raise the dependency from {package.version} to {wanted} and rebuild the image."
+    wanted = _APPLICATIONS.get(package.ecosystem, "{name} {fix} or later").format(name=package.name, fix=best)
+    return f"Raise the dependency from {package.version} to {wanted}{also} and rebuild the image."
 
 
 def _without_fix(package: Package, record: Mapping[str, Any]) -> str:
@@ -46,11 +48,6 @@ def _without_fix(package: Package, record: Mapping[str, Any]) -> str:
         f"No fixed version of {package.name} is published{said}. Remove the package if the image does not need it, "
         "or exempt the finding with a reason until a fix comes."
     )
-
-
-def short_remedy(package: str, fix: str) -> str:
-    """The few words that fit into the first line of a refusal."""
-    return f"update to {fix}" if fix else f"remove {package} or exempt the finding"
 
 
 def unassessed_action(code: str, distro: str, ecosystem: str) -> str:

@@ -77,6 +77,8 @@ class MatchFact:
     likelihood: float | None
     fix: str
     """The fixed version, or '' when the vendor has none."""
+    clears: str = ""
+    """The smallest version without any fixable finding of the package: never below `fix`."""
 
 
 @dataclass(frozen=True, slots=True)

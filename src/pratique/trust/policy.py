@@ -133,7 +133,11 @@ def _weigh(reason: Reason, place: Place, exemptions: Iterable[Exemption]) -> tup
 
 
 def _reason(match: MatchFact, kind: DecisionClass, says: str) -> Reason:
-    remedy = f"update to {match.fix}" if match.fix else f"no fix is published: remove {match.package} or exempt it"
+    remedy = (
+        f"update to {match.clears or match.fix}"
+        if match.fix
+        else f"no fix is published: remove {match.package} or exempt it"
+    )
     return Reason(
         kind=kind,
         text=f"{match.name} in {match.package} {match.version} {says}",
