@@ -40,8 +40,13 @@ def main() -> None:
         _decide_all(parts)
         _change(parts, "one image in a hundred", "rare", Said("vg-1", ("1",), fix="2", severity=Severity.HIGH))
         _change(parts, "all images, no gate moves", "everywhere", Said("vg-2", ("1",), fix="2", severity=Severity.HIGH))
-        _change(parts, "all images, all gates close", "everywhere",
-                Said("vg-2", ("1",), fix="2", severity=Severity.HIGH), Said("vg-3", ("1",), fix="2", exploited=True))
+        _change(
+            parts,
+            "all images, all gates close",
+            "everywhere",
+            Said("vg-2", ("1",), fix="2", severity=Severity.HIGH),
+            Said("vg-3", ("1",), fix="2", exploited=True),
+        )
         database.close()
 
 
@@ -51,8 +56,10 @@ def _change(parts: Parts, title: str, name: str, *said: Said) -> None:
     done = parts.rejudger.run()
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     refused = sum(state is GateState.REFUSED for state, _ in parts.shelf.gates.values())
-    print(f"{title}: {done.images} images, {refused} refused, {cpu:.2f} CPU s, {wall:.2f} s, "
-          f"{cpu / LIMIT:.2f} of the limit")
+    print(
+        f"{title}: {done.images} images, {refused} refused, {cpu:.2f} CPU s, {wall:.2f} s, "
+        f"{cpu / LIMIT:.2f} of the limit"
+    )
 
 
 def _decide_all(parts: Parts) -> None:
@@ -72,25 +79,57 @@ def _fill(database: Database, count: int) -> None:
         key = package_key(package)
         if key not in made:
             made[key] = len(made) + 1
-            rows.append({"id": made[key], "key": key, "record": package, "owner": None, "candidates": "x", "not_assessed": None,
-                         "not_assessed_code": ""})
+            rows.append(
+                {
+                    "id": made[key],
+                    "key": key,
+                    "record": package,
+                    "owner": None,
+                    "candidates": "x",
+                    "not_assessed": None,
+                    "not_assessed_code": "",
+                }
+            )
             addresses.append({"ecosystem": "debian", "name": name, "package_id": made[key]})
         return key, made[key]
 
     for image in range(count):
         own = [identity("everywhere", "1")] + ([identity("rare", "1")] if image % 100 == 0 else [])
         own += [identity(f"p{image // 10}-{n}", "1") for n in range(PACKAGES - len(own))]
-        sets.append({"id": image + 1, "digest": set_digest([*(key for key, _ in own), str(image)]),
-                     "distro": "debian:12", "size": len(own), "unassessed": {}})
+        sets.append(
+            {
+                "id": image + 1,
+                "digest": set_digest([*(key for key, _ in own), str(image)]),
+                "distro": "debian:12",
+                "size": len(own),
+                "unassessed": {},
+            }
+        )
         members += [{"set_id": image + 1, "package_id": package} for _, package in own]
         digest = f"sha256:{image:064x}"
-        held.append({"digest": digest, "state": "assessed", "set_id": image + 1, "indexer": INDEXER_VERSION,
-                     "problem": "", "remedy": "", "facts": {}, "assessed_at": 1,
-                     "attribution": json.dumps({str(p): [[0, "sha256:" + "0" * 64, "var/lib/dpkg/status"]] for _, p in own})})
+        held.append(
+            {
+                "digest": digest,
+                "state": "assessed",
+                "set_id": image + 1,
+                "indexer": INDEXER_VERSION,
+                "problem": "",
+                "remedy": "",
+                "facts": {},
+                "assessed_at": 1,
+                "attribution": json.dumps({str(p): [[0, "sha256:" + "0" * 64, "var/lib/dpkg/status"]] for _, p in own}),
+            }
+        )
         name = f"team/app{image % 1000}"
         where.append({"digest": digest, "repository_id": name, "repository": name, "pushed_at": 1})
-    for table, values in ((packages, rows), (package_keys, addresses), (package_sets, sets), (set_members, members),
-                          (images, held), (places, where)):
+    for table, values in (
+        (packages, rows),
+        (package_keys, addresses),
+        (package_sets, sets),
+        (set_members, members),
+        (images, held),
+        (places, where),
+    ):
         for start in range(0, len(values), 50_000):
             part = values[start : start + 50_000]
             database.write(lambda tx, table=table, part=part: tx.execute(sa.insert(table), part))

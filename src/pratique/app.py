@@ -191,9 +191,7 @@ def create_api_plane(
     routers = [
         identity_routes.router(identity),
         registry_routes.router(ground.database, domains.registry, authorizer, cursors),
-        scan_routes.router(
-            ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer
-        ),
+        scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, authorizer),
         job_routes.router(ground.database, ground.jobs, authorizer, cursors),

@@ -104,8 +104,12 @@ class WrittenAdvisories:
             self.matched.append(package.name)
             assessed = package.distro not in self.unloaded
             coverage.append(
-                PackageCoverage(package, assessed, reason="" if assessed else f"no data for {package.distro}",
-                                code="" if assessed else "no-data")
+                PackageCoverage(
+                    package,
+                    assessed,
+                    reason="" if assessed else f"no data for {package.distro}",
+                    code="" if assessed else "no-data",
+                )
             )
             if assessed:
                 matches.extend(self._of(package))
@@ -115,11 +119,19 @@ class WrittenAdvisories:
         said = [item for key in self.keys_of(package) for item in self.said.get(key, ())]
         return [
             Match(
-                package=package, state=MatchState.AFFECTED, group_id=item.rule, aliases=(item.name,), title="a fault",
-                fixed_version=item.fix, severity=item.severity, severity_source="debian", exploited=item.exploited,
+                package=package,
+                state=MatchState.AFFECTED,
+                group_id=item.rule,
+                aliases=(item.name,),
+                title="a fault",
+                fixed_version=item.fix,
+                severity=item.severity,
+                severity_source="debian",
+                exploited=item.exploited,
                 evidence=(Evidence(item.name, "debian", f"< {item.fix}", "as the test says", 1),),
             )
-            for item in said if package.version in item.versions
+            for item in said
+            if package.version in item.versions
         ]
 
 
@@ -139,9 +151,16 @@ class Shelf:
         manifest = json.dumps([_digest(body), [_digest(layer) for layer in layers]]).encode()
         place = Place(_digest(manifest), f"id-{repository}", repository)
         self.manifests[place.repository_id, place.digest] = ImageSource(
-            repository=RepositoryRef(place.repository_id, repository), digest=place.digest, media_type="manifest",
-            kind=ArtifactKind.IMAGE, artifact_type="", subject="", manifest=manifest,
-            config=_source(body), layers=tuple(_source(layer) for layer in layers), members=(),
+            repository=RepositoryRef(place.repository_id, repository),
+            digest=place.digest,
+            media_type="manifest",
+            kind=ArtifactKind.IMAGE,
+            artifact_type="",
+            subject="",
+            manifest=manifest,
+            config=_source(body),
+            layers=tuple(_source(layer) for layer in layers),
+            members=(),
         )
         return place
 
@@ -157,8 +176,16 @@ class Shelf:
             raise BlobUnknown("no such blob")
         return io.BytesIO(self.blobs[digest])
 
-    def apply_gate(self, tx: Transaction, *, repository_id: str, digest: str, state: GateState, reason: GateReason,
-                   decision_id: str | None) -> bool:
+    def apply_gate(
+        self,
+        tx: Transaction,
+        *,
+        repository_id: str,
+        digest: str,
+        state: GateState,
+        reason: GateReason,
+        decision_id: str | None,
+    ) -> bool:
         before = self.gates.get((repository_id, digest))
         self.gates[repository_id, digest] = (state, reason)
         return before is None or before[0] is not state
@@ -207,7 +234,13 @@ class Parts:
         self.indexer = Indexer(database, registry, self.reader, self.store, self.announcer)
         self.rejudger = Rejudger(database, self.store, self.announcer)
         self.trust = TrustService(
-            database, registry, self.scan, findings=self.findings, events=self.events, jobs=self.jobs, policy=policy,
+            database,
+            registry,
+            self.scan,
+            findings=self.findings,
+            events=self.events,
+            jobs=self.jobs,
+            policy=policy,
             console="https://localhost:8443",
         )
         self.events.subscribe_inline(

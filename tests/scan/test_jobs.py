@@ -38,7 +38,12 @@ class Worked:
         parts = self.parts
         store: Any = parts.store
         self.jobs = ScanJobs(
-            database, parts.jobs, parts.events, store, indexer=parts.indexer, rejudger=parts.rejudger,
+            database,
+            parts.jobs,
+            parts.events,
+            store,
+            indexer=parts.indexer,
+            rejudger=parts.rejudger,
             announcer=parts.announcer,
         )
         self.jobs.register(parts.handlers)

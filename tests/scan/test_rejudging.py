@@ -25,7 +25,9 @@ def test_a_new_exploited_advisory_closes_the_gate_of_affected_images_only(parts:
     parts.store.say("nginx", Said("vg-1", ("1.0",), fix="1.1", exploited=True))
     done = parts.rejudger.run()
     assert [parts.shelf.state(place) for place in (hit, spared, other)] == [
-        GateState.REFUSED, GateState.OPEN, GateState.OPEN,
+        GateState.REFUSED,
+        GateState.OPEN,
+        GateState.OPEN,
     ]
     assert len(parts.shelf.opened) == read
     assert len(parts.store.matched) - matched == 2
@@ -121,5 +123,3 @@ def _kill_at_write(parts: Parts, step: int) -> None:
         pass
     finally:
         del parts.database.write  # type: ignore[method-assign]
-
-

@@ -12,9 +12,17 @@ from pratique.trust.types import DecisionClass
 
 PLACE = Place("sha256:" + "0" * 64, "id", "team/app")
 MATCH = MatchFact(
-    rule="vg-1", name="CVE-2023-44487", aliases=("CVE-2023-44487", "GHSA-qppj-fm5r-hxr3"), package="nginx",
-    version="1.22.1-9+deb12u9", location="pkg:deb/debian/nginx", severity=Severity.HIGH, severity_source="debian",
-    exploited=False, likelihood=0.9, fix="1.22.1-9+deb12u11",
+    rule="vg-1",
+    name="CVE-2023-44487",
+    aliases=("CVE-2023-44487", "GHSA-qppj-fm5r-hxr3"),
+    package="nginx",
+    version="1.22.1-9+deb12u9",
+    location="pkg:deb/debian/nginx",
+    severity=Severity.HIGH,
+    severity_source="debian",
+    exploited=False,
+    likelihood=0.9,
+    fix="1.22.1-9+deb12u11",
 )
 FACTS = ImageFacts(PLACE.digest, ImageState.ASSESSED, coverage=Coverage(10, 10), revision="r1")
 
@@ -39,8 +47,11 @@ def exemption(**fields: object) -> Exemption:
         (facts(severity=Severity.UNKNOWN), GateState.HELD, DecisionClass.UNRATED),
         (facts(severity=Severity.UNKNOWN, fix=""), GateState.OPEN, DecisionClass.CLEAR),
         (facts(severity=Severity.HIGH), GateState.OPEN, DecisionClass.CLEAR),
-        (replace(FACTS, state=ImageState.UNASSESSABLE, problem="no packages"), GateState.HELD,
-         DecisionClass.NOT_ASSESSABLE),
+        (
+            replace(FACTS, state=ImageState.UNASSESSABLE, problem="no packages"),
+            GateState.HELD,
+            DecisionClass.NOT_ASSESSABLE,
+        ),
         (replace(FACTS, state=ImageState.READING), GateState.HELD, DecisionClass.READING),
         (replace(FACTS, coverage=Coverage(10, 7, {"no data": 3})), GateState.HELD, DecisionClass.LOW_COVERAGE),
         (replace(FACTS, coverage=Coverage(10, 8, {"no data": 2})), GateState.OPEN, DecisionClass.CLEAR),
@@ -97,8 +108,13 @@ def test_of_two_exemptions_the_longer_one_says_when_to_look_again() -> None:
 
 
 def test_one_exempted_finding_does_not_cover_another() -> None:
-    given = replace(FACTS, notable=(replace(MATCH, exploited=True), replace(MATCH, rule="vg-2", name="CVE-2",
-                                                                           aliases=("CVE-2",), exploited=True)))
+    given = replace(
+        FACTS,
+        notable=(
+            replace(MATCH, exploited=True),
+            replace(MATCH, rule="vg-2", name="CVE-2", aliases=("CVE-2",), exploited=True),
+        ),
+    )
     verdict = DefaultPolicy().judge(given, PLACE, [exemption()])
     assert verdict.state is GateState.REFUSED
     assert verdict.summary.startswith("refused: CVE-2 in nginx")
@@ -131,5 +147,6 @@ def test_an_exploited_critical_counts_as_critical_where_exploitation_is_switched
 def test_starter_data_and_gaps_are_said_beside_the_verdict() -> None:
     given = replace(FACTS, starter=True, coverage=Coverage(10, 9, {"no feed": 1}))
     assert [line.split(":")[0] for line in notes(given)] == [
-        "judged by the starter data only", "1 of 10 packages were not assessed",
+        "judged by the starter data only",
+        "1 of 10 packages were not assessed",
     ]

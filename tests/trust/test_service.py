@@ -47,14 +47,17 @@ def audit() -> Written:
 
 @pytest.fixture
 def exemptions(parts: Parts, audit: Written) -> Exemptions:
-    return Exemptions(
-        parts.database, parts.findings, parts.trust, audit=audit, events=parts.events, jobs=parts.jobs
-    )
+    return Exemptions(parts.database, parts.findings, parts.trust, audit=audit, events=parts.events, jobs=parts.jobs)
 
 
 def asked(clock: FakeClock, **fields: Any) -> NewExemption:
-    plain = {"rule": "CVE-1", "lineage": "registry/team/a", "reason": "behind a proxy", "approver": "ann",
-             "expires_at": clock.now() + 60 * SECOND}
+    plain = {
+        "rule": "CVE-1",
+        "lineage": "registry/team/a",
+        "reason": "behind a proxy",
+        "approver": "ann",
+        "expires_at": clock.now() + 60 * SECOND,
+    }
     return NewExemption(**{**plain, **fields})
 
 
@@ -116,9 +119,7 @@ def test_an_exemption_without_reason_or_approver_changes_nothing(
     assert exemptions.list() == []
 
 
-def test_each_decision_is_kept_and_says_when_it_ended(
-    parts: Parts, exemptions: Exemptions, clock: FakeClock
-) -> None:
+def test_each_decision_is_kept_and_says_when_it_ended(parts: Parts, exemptions: Exemptions, clock: FakeClock) -> None:
     place = parts.push("team/a", {"nginx": "1.0"})
     clock.advance(1)
     exemptions.add(asked(clock), SYSTEM)
@@ -157,6 +158,4 @@ def test_a_deleted_image_has_no_decision(parts: Parts) -> None:
 
 
 def _review_at(parts: Parts) -> int | None:
-    return parts.database.read(
-        lambda tx: tx.execute(sa.select(jobs.c.run_at).where(jobs.c.kind == REVIEW)).scalar()
-    )
+    return parts.database.read(lambda tx: tx.execute(sa.select(jobs.c.run_at).where(jobs.c.kind == REVIEW)).scalar())
