@@ -10,7 +10,8 @@ the walk:
 - a PAX size beside another size in the header, unless the header's is zero or all sevens and the true one needs PAX;
 - a PAX key given twice with two values, an empty or NUL-holding PAX path, a global header that renames or resizes;
 - two extended headers of one kind before one entry, or a PAX path and a GNU long name together;
-- a directory, symbolic link or device with contents; a regular file whose name ends in a slash;
+- a directory, symbolic link or device with contents; a regular file whose name ends in a slash, or a V7 folder of which
+  only one of two names does;
 - a GNU sparse file under another magic than GNU's;
 - entry types that readers skip, refuse or unpack as they please (Solaris `X`, GNU `D`, `M`, `N`, `V`, unknown ones);
 - a lone block of zeros followed by another header, and anything but zeros behind the end of the archive.
@@ -198,7 +199,8 @@ class TarWalk:
             size = _true_size(records, size)
             name = records.get(b"GNU.sparse.name") or records.get(b"path") or name
             link = records.get(b"linkpath") or link
-        entry = Entry(long_name or name, _kind(header, kind, records), size, long_link or link, header, records)
+        name = long_name or name
+        entry = Entry(name, _kind(header, kind, records, name), size, long_link or link, header, records)
         self._place(entry)
         return entry
 
@@ -300,12 +302,14 @@ def _prefixed(header: bytes, name: bytes) -> bytes:
     return header[345:500].split(b"\0", 1)[0] + b"/" + name
 
 
-def _kind(header: bytes, kind: bytes, records: dict[bytes, bytes] | None) -> bytes:
+def _kind(header: bytes, kind: bytes, records: dict[bytes, bytes] | None, name: bytes) -> bytes:
     if records is not None and any(key.startswith(b"GNU.sparse.") for key in records):
         return SPARSE
-    if kind == b"\0":
-        name = header[:100].split(b"\0", 1)[0]
-        return DIRECTORY if name.endswith(b"/") else REGULAR
+    if kind == b"\0":  # V7: a folder is a file whose name ends in a slash
+        slash = name.endswith(b"/")
+        if slash != header[:100].split(b"\0", 1)[0].endswith(b"/"):
+            raise Ambiguous("an entry is a folder by one of its two names only")
+        return DIRECTORY if slash else REGULAR
     return REGULAR if kind == b"7" else kind
 
 

@@ -13,7 +13,7 @@ from pratique.inventory.errors import Ambiguous, Damaged, LimitReached
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 WINDOW_LIMIT = 128 << 20
-BLOCKS_AT_ONCE = 4
+BLOCKS_AT_ONCE = 2
 _FEED = 256 << 10
 
 
@@ -53,7 +53,7 @@ class _Input:
 
 
 def decompressed(source: Source, first: bytes) -> Iterator[bytes]:
-    """The contents of all frames in order, in pieces of at most half a MiB."""
+    """The contents of all frames in order, in pieces of at most 256 KiB."""
     held = _Input(source, first)
     while not held.at_end():
         magic = held.take(4)
