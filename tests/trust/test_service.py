@@ -144,6 +144,14 @@ def test_a_policy_of_another_revision_decides_again(parts: Parts) -> None:
     assert parts.shelf.state(place) is GateState.OPEN
 
 
+def test_a_change_of_the_policys_settings_is_carried_through_by_the_next_review(parts: Parts) -> None:
+    place = parts.push("team/a", {"nginx": "1.0"})
+    parts.trust._policy = DefaultPolicy(refuse_exploited=False)
+    assert parts.trust.review() == 1
+    assert parts.shelf.state(place) is GateState.OPEN
+    assert parts.trust.review() == 0
+
+
 def test_what_is_no_image_is_served_and_labelled(parts: Parts) -> None:
     place = Place("sha256:1", "id", "charts/x")
     decision = parts.database.write(lambda tx: parts.trust.pass_other(tx, place))

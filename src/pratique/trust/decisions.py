@@ -83,6 +83,16 @@ def due(tx: Transaction, now: int, limit: int = 500) -> list[Place]:
     return [_place(row) for row in tx.execute(statement)]
 
 
+def outdated(tx: Transaction, policy: str, revision: str, limit: int = 500) -> list[Place]:
+    """Return places that were decided about by another revision of the policy than the present one."""
+    statement = (
+        sa.select(decisions)
+        .where(decisions.c.policy == policy, decisions.c.policy_revision != revision, _CURRENT)
+        .limit(limit)
+    )
+    return [_place(row) for row in tx.execute(statement)]
+
+
 def next_due(tx: Transaction) -> int | None:
     """Return the next instant at which a decision can change by time alone."""
     return tx.execute(sa.select(sa.func.min(decisions.c.valid_until)).where(_CURRENT)).scalar()

@@ -23,7 +23,7 @@ class TrustJobs:
         handlers.register(REVIEW, self._review, concurrency=1)
         handlers.register(SPREAD, self._spread, concurrency=1)
         # The job at the instant itself is exact; this one is the guarantee.
-        handlers.schedule(REVIEW, 300.0, {}, name="trust.review.regularly")
+        handlers.schedule(REVIEW, 300.0, {}, name="trust.review.regularly", immediately=True)
 
     def _assessed(self, tx: Transaction, event: Event) -> None:
         self._trust.decide_many(tx, [Place.from_json(item) for item in event.data["images"]])

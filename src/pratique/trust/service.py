@@ -100,13 +100,16 @@ class TrustService:
         decisions.supersede(tx, place, self._policy.name)
 
     def review(self, check: Callable[[], None] = lambda: None) -> int:
-        """Decide again where time alone may have changed the answer; returns how many were looked at."""
+        """Decide again where time or a change of the policy may have changed the answer; returns how many."""
         done = 0
-        while places := self._database.read(lambda tx: decisions.due(tx, tx.now)):
+        while places := self._database.read(self._waiting):
             check()
             done += self.decide_in_pieces(places)
         self._database.write(self._plan_review)
         return done
+
+    def _waiting(self, tx: Transaction) -> list[Place]:
+        return decisions.due(tx, tx.now) or decisions.outdated(tx, self._policy.name, self._policy.revision)
 
     def decide_in_pieces(self, places: Sequence[Place]) -> int:
         """Decide about many images in short transactions."""
