@@ -35,6 +35,7 @@ from pratique.core.tls import ensure_certificate, fingerprint
 from pratique.domains import Domains, join_domains, order_of
 from pratique.identity import routes as identity_routes
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
+from pratique.identity.jobs import register as register_sweep
 from pratique.identity.service import IdentityService
 from pratique.identity.token_endpoint import PREFIXES as TOKEN_PREFIXES
 from pratique.identity.token_endpoint import token_app, token_error
@@ -103,6 +104,7 @@ def work(settings: Settings) -> None:
     ground = open_ground(settings, Role.WORKER)
     domains = join_domains(ground)
     register_checkpoints(ground.handlers, ground.database, ground.audit, ground.keys)
+    register_sweep(ground.handlers, ground.database, settings.identity)
     worker = Worker(
         ground.database,
         ground.jobs,

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.corpus.hostile_names import SCOPES
 
 from pratique.core.errors import Invalid
 from pratique.core.permissions import ANONYMOUS, Bound, Caller, Extent, Permission, Scope
@@ -29,18 +30,10 @@ def test_scope_is_canonical_once_parsed(text: str, canonical: str) -> None:
     assert str(Scope.parse(text)) == canonical
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "", "registry/team", "//", "/registry//team", "/registry/../vaults", "/registry/.", "/registry/a..b",
-        "/registry/team%2fapp", "/registry/te\x00am", "/registry/team\n", "/registry/ team", "/registry/team/ ",
-        "/registry/\u212aube", "/registry/t\u0435am", "/registry/team//", "/registry/*", "/registry/a\\b", "/elsewhere/x",
-        "/registry/" + "a" * 600, "/registry/-a", "/registry/a-",
-    ],
-)  # fmt: skip
-def test_unclear_scopes_are_refused(text: str) -> None:
+@pytest.mark.parametrize("fault", SCOPES)
+def test_unclear_scopes_are_refused(fault: str) -> None:
     with pytest.raises(Invalid):
-        Scope.parse(text)
+        Scope.parse(SCOPES[fault])
 
 
 @given(st.text(max_size=40))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.corpus.hostile_names import NAMES
 from tests.identity.conftest import World, make_world
 
 from pratique.core.clock import FakeClock
@@ -175,13 +176,10 @@ def test_one_name_in_any_case(world: World, name: str) -> None:
     assert world.read(lambda tx: world.identity.principals.get(tx, name)).name == "bui1der"
 
 
-@pytest.mark.parametrize(
-    "name", ["", " builder", "builder ", "bu ilder", "builder\n", "b\u00fcilder", "buil\u200bder", "\u0432uilder", "a..b",
-             "-a", "a/b", "$(x)", "a;b", "x" * 200, "builder\x00"],
-)  # fmt: skip
-def test_unclear_names_are_refused(name: str) -> None:
+@pytest.mark.parametrize("fault", NAMES)
+def test_unclear_names_are_refused(fault: str) -> None:
     with pytest.raises(Invalid):
-        PrincipalName.parse(name)
+        PrincipalName.parse(NAMES[fault])
 
 
 @pytest.mark.parametrize("name", ["local-operator", "anonymous", "System"])

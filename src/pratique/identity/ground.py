@@ -27,4 +27,4 @@ class Ground:
     memory: RightsMemory
     authorizer: RightsAuthorizer
     enrolled: Callable[[], None]
-    """Called after somebody has set a password or passkey: the offer of a first sign-in ends."""
+    """Called when the offer of a first sign-in is over: somebody has set a password or passkey, or has a newer link."""

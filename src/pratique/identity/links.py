@@ -61,6 +61,8 @@ class Links:
             raise Invalid(f"{principal.name} is no person.", remedy="Service principals have client secrets.")
         self._principals.require_no_more_than_own(tx, caller, principal)
         link = self._insert(tx, caller, principal)
+        if principal.name == FIRST_ADMINISTRATOR.text:
+            tx.after_commit(self._ground.enrolled)
         self._ground.audit.with_change(tx, "identity.link.create", caller, principal.id)
         return link
 

@@ -118,13 +118,6 @@ class SessionService:
         if not hmac.compare_digest(self.forgery_token(subject).encode(), token.encode("utf-8", "replace")):
             raise ForgeryRefused("The form is out of date.", remedy="Load the page again and repeat.")
 
-    def sweep(self, tx: Transaction) -> int:
-        """Delete sessions that have ended by time; for a schedule."""
-        idle = tx.now - int(self._settings.session_idle * SECOND)
-        return tx.execute(
-            sa.delete(sessions).where(sa.or_(sessions.c.expires_at <= tx.now, sessions.c.seen_at <= idle))
-        ).rowcount
-
     def _make_room(self, tx: Transaction, principal_id: str) -> None:
         oldest = (
             sa.select(sessions.c.id)

@@ -6,7 +6,9 @@ import sqlalchemy as sa
 
 from pratique.core.clock import HOUR
 from pratique.core.database import Transaction
+from pratique.core.errors import PratiqueError
 from pratique.core.permissions import ANONYMOUS, Caller
+from pratique.core.telemetry import METRICS
 from pratique.identity.access import Access, granted, parse_scopes
 from pratique.identity.errors import LockedOut, SignInRefused
 from pratique.identity.failures import Failures
@@ -16,6 +18,13 @@ from pratique.identity.tables import credentials
 from pratique.identity.token_requests import TokenRequest
 from pratique.identity.tokens import Tokens
 from pratique.identity.types import Audience, PrincipalName
+
+_issued = METRICS.counter(
+    "pratique_identity_tokens_total", "Tokens issued, by what they are for.", unit="tokens", labels=("service",)
+)
+_refused = METRICS.counter(
+    "pratique_identity_refusals_total", "Requests for a token that were refused, by error.", labels=("code",)
+)
 
 _ANONYMOUS_CREDENTIAL = "anonymous"
 _USE_NOTED_EVERY = HOUR
@@ -52,11 +61,22 @@ class TokenService:
     async def issue(self, request: TokenRequest, address: str) -> IssuedTokens:
         """Answer a request from an address, or raise SignInRefused, LockedOut or Invalid."""
         wanted = parse_scopes(request.scopes) if request.service != Audience.MANAGEMENT else ()
-        caller = self._prove(request, address)
+        caller = self._counted(request, address)
         await self._note_use(caller.credential_id)
         if request.service == Audience.MANAGEMENT:
             return self._management(caller)
         return self._registry(caller, wanted, offline=request.offline)
+
+    def _counted(self, request: TokenRequest, address: str) -> Caller:
+        try:
+            caller = self._prove(request, address)
+        except PratiqueError as error:
+            _refused.add(1, code=error.code)
+            self._ground.audit.count("identity.token.refuse", ANONYMOUS, error.code)
+            raise
+        _issued.add(1, service="management" if request.service == Audience.MANAGEMENT else "registry")
+        self._ground.audit.count("identity.token.issue", caller, caller.principal_id)
+        return caller
 
     def _prove(self, request: TokenRequest, address: str) -> Caller:
         if request.proof == "none":

@@ -16,6 +16,7 @@ from pratique.core.keys.wire import FrameInvalid, Reply, Request, frame, receive
 
 _ERRORS: dict[str, type[PratiqueError]] = {kind.code: kind for kind in (Invalid, KeyUseRefused, NotFound, SealBroken)}
 _POOL = 8
+_IMPATIENT = 1.0
 _PATH_LIMIT = 100
 
 Exchange = Callable[[Request], Reply]
@@ -131,16 +132,20 @@ class _Pool:
         self._idle: list[socket.socket] = []
         self._lock = threading.Lock()
         self._process = os.getpid()
+        self._gone_until = 0.0
 
     def exchange(self, request: Request) -> Reply:
         message = frame(request)
-        deadline = time.monotonic() + self._patience
+        # Right after it was waited for in vain nobody waits again: a caller may be an event loop.
+        patience = self._patience if time.monotonic() > self._gone_until else 0.0
+        deadline = time.monotonic() + patience
         pause = 0.005
         while True:
             try:
                 return self._try(message)
             except (OSError, FrameInvalid) as error:
                 if time.monotonic() + pause > deadline:
+                    self._gone_until = time.monotonic() + _IMPATIENT
                     raise self._unavailable(error) from None
             time.sleep(pause)
             pause = min(pause * 2, 0.1)
