@@ -1,3 +1,6 @@
+import base64
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +36,29 @@ def test_planted_secrets_are_masked(text: str) -> None:
     assert MASK in redact(text) or "://" in text
 
 
+def test_random_words_are_masked_in_every_common_form() -> None:
+    source = random.Random(7)
+    kept = 0
+    for _ in range(3000):
+        data = source.randbytes(source.choice([16, 20, 24, 32, 48]))
+        words = (
+            base64.urlsafe_b64encode(data).decode().rstrip("="),
+            base64.b64encode(data).decode(),
+            base64.b32encode(data).decode().rstrip("="),
+            data[:16].hex(),
+            data[:15].hex(),
+        )
+        kept += sum(redact(f"value {word} here") == f"value {word} here" for word in words)
+    assert kept <= 3, "three in fifteen thousand may look like words"
+
+
+def test_tokens_are_masked() -> None:
+    token = (
+        "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dBjftJeZ4CVPmB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    )
+    assert redact(f"got {token} from it") == f"got {MASK} from it"
+
+
 @pytest.mark.parametrize("short", ["password=hunter2", "pwd: hunter2", 'token="hunter2"', "https://u:hunter2@h/x"])
 def test_short_secrets_in_known_places_are_masked(short: str) -> None:
     assert "hunter2" not in redact(short)
@@ -48,6 +74,14 @@ def test_short_secrets_in_known_places_are_masked(short: str) -> None:
         "cannot read /usr/lib/python3/dist-packages/django/http/response.py",
         "https://security.debian.org/debian-security/dists/bookworm-security/InRelease gave 404",
         "pkg:deb/debian/openssl@1.1.1n-0+deb11u3",
+        "pool/updates/main/o/openssl/libssl3_3.0.11-1~deb12u2_amd64.deb",
+        "self._handlers.register(kind, handler, timeout=600.0)",
+        "io.UnsupportedOperation: underlying stream is not seekable",
+        "pratique.core.database.sqlite.SqliteDatabase raised ssl.SSLCertVerificationError",
+        "PRATIQUE_SERVER__CERTIFICATE_FILE is not set",
+        'File "/work/src/pratique/core/http/pipeline.py", line 120, in create_registry_manifest_requests',
+        "python3.11/site-packages/sqlalchemy/engine/default.py",
+        "==============================",
     ],
 )
 def test_what_explains_an_error_stays(text: str) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 MASK = "[redacted]"
 _LIMIT = 4000
 _LONG = 20
+_LONGEST_PART = 60
 
 SAFE_HEADERS = frozenset(
     {
@@ -40,13 +41,21 @@ _WORD = re.compile(rf"[A-Za-z0-9_+/=~.$-]{{{_LONG},}}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _HARMLESS = re.compile(
     r"""(?x)
-    [0-9a-f]{40} | (?:sha256:)?[0-9a-f]{64} | (?:sha512:)?[0-9a-f]{128}                          # digests, commits
+    [0-9a-f]{40} | (?:sha256:)?[0-9a-f]{64} | (?:sha512:)?[0-9a-f]{128}  # commits, digests
     | [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}       # ids
     | [0-9.:TZ+-]+                                                       # versions, times
-    | [a-z]{2,24}(?:[._/-][a-z0-9]{1,24})+                               # paths, names, host names
-    | /?(?:[A-Za-z0-9_.+-]{1,19}/)+[A-Za-z0-9_.+-]{0,19}                 # paths of short parts
-    | [A-Za-z]?[a-z]+                                                    # one plain word
-    | =+ | -+ | \.+ | _+ | /+
+    """
+)
+# Words of the parts that paths, names, versions and identifiers are made of. In random text a digit is soon followed by
+# a letter and a lone small letter stands between capitals; neither fits. Possessive, so that nothing is tried twice.
+_SEPARATORS = re.compile(r"[._/=+~-]+")
+_PART = re.compile(
+    r"""(?x)
+    (?:[A-Z]{0,5}+[a-z]{2,}+[0-9]{0,3}+)++        # words, CamelCase
+    | [A-Z]{1,14}[0-9]{0,3}                       # CONSTANTS
+    | [0-9]{1,8}[a-z]{0,3}[0-9]{0,3}              # 11u3
+    | [a-z]{1,6}[0-9]{1,3}(?:[a-z][0-9]{1,3})?    # deb12u2
+    | [A-Za-z]
     """
 )
 
@@ -107,4 +116,6 @@ def _plain(value: Any) -> Any:
 
 
 def _is_harmless(word: str) -> bool:
-    return bool(_HARMLESS.fullmatch(word.strip(".=")))
+    if _HARMLESS.fullmatch(word.strip(".=")):
+        return True
+    return all(len(part) <= _LONGEST_PART and _PART.fullmatch(part) for part in _SEPARATORS.split(word) if part)
