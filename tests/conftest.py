@@ -1,6 +1,7 @@
 """Fixtures for every test: engines, clock, state folder. Tests reach no network but this machine's own loopback."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,20 @@ def postgresql_cluster() -> Iterator[Cluster]:
         cluster.stop()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table, made once: creating them again for each test would cost more than most tests."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    template = open_database(f"sqlite:///{path}")
+    create_schema(template)
+    template.close()
+    return path
+
+
 @pytest.fixture
-def sqlite_url(state_dir: Path) -> str:
+def sqlite_url(state_dir: Path, sqlite_template: Path) -> str:
+    """The address of a fresh SQLite database that has every table."""
+    shutil.copyfile(sqlite_template, state_dir / "pratique.db")
     return f"sqlite:///{state_dir}/pratique.db"
 
 
@@ -84,23 +97,21 @@ def postgresql_url(postgresql_cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def sqlite_database(sqlite_url: str, clock: FakeClock, state_dir: Path) -> Iterator[Database]:
-    """A fresh SQLite database with every table that is imported."""
+    """A fresh SQLite database with every table."""
     database = open_database(sqlite_url, clock=clock, hints_directory=state_dir / "hints")
-    create_schema(database)
     yield database
     database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The address of a fresh database on each engine; SQLite's has no tables yet."""
+    """The address of a fresh database on each engine, with every table."""
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
 def database(database_url: str, clock: FakeClock, state_dir: Path) -> Iterator[Database]:
-    """A fresh database on each engine, with every table that is imported."""
+    """A fresh database on each engine, with every table."""
     opened = open_database(database_url, clock=clock, hints_directory=state_dir / "hints")
-    create_schema(opened)
     yield opened
     opened.close()

@@ -139,6 +139,7 @@ class SqliteDatabase(Database):
         self._here_connections: list[sa.Connection] = []
         self._write_engine = sa.create_engine("sqlite://", creator=self._connect_writer, poolclass=NullPool)
         self._write_connection = self._write_engine.connect()
+        self._driver = _driver(self._write_connection)
         self._read_engine = sa.create_engine(
             "sqlite://",
             creator=self._connect_reader,
@@ -178,11 +179,13 @@ class SqliteDatabase(Database):
 
     def read(self, body: Body[T]) -> T:
         with self._borrow_reader() as connection:
-            connection.exec_driver_sql("BEGIN")
+            driver = _driver(connection)
+            driver.execute("BEGIN")
             try:
                 return body(Transaction(connection, self.dialect, self._now))
             finally:
                 connection.rollback()
+                driver.rollback()
 
     async def read_async(self, body: Body[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self.read, body)
@@ -280,7 +283,8 @@ class SqliteDatabase(Database):
         group: list[_Work] = []
         memory = dict(self._writer.memory)
         try:
-            self._write_connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._write_connection.begin()
+            self._driver.execute("BEGIN IMMEDIATE")
             end = time.monotonic() + GROUP_SECONDS
             work: _Work | None = first
             while work is not None:
@@ -299,19 +303,19 @@ class SqliteDatabase(Database):
 
     def _attempt(self, work: _Work, memory: dict[str, Any]) -> dict[str, Any]:
         """Run one body in a savepoint; return what the writer remembers if the group commits."""
-        connection = self._write_connection
-        connection.exec_driver_sql("SAVEPOINT body")
-        tx = Transaction(connection, self.dialect, self._now, Writer(self._writer.id, memory))
+        driver = self._driver
+        driver.execute("SAVEPOINT body")
+        tx = Transaction(self._write_connection, self.dialect, self._now, Writer(self._writer.id, memory))
         try:
             work.value = work.body(tx)
         except BaseException as error:  # noqa: BLE001  it goes to the caller
             work.error = _translated(error)
             # Some errors (disk full, input/output) make SQLite undo the whole transaction; then this raises too, and
             # the group fails as one.
-            connection.exec_driver_sql("ROLLBACK TO body")
-            connection.exec_driver_sql("RELEASE body")
+            driver.execute("ROLLBACK TO body")
+            driver.execute("RELEASE body")
             return memory
-        connection.exec_driver_sql("RELEASE body")
+        driver.execute("RELEASE body")
         work.hooks, work.topics = tx.hooks, tx.topics
         return tx.memory
 
@@ -319,9 +323,7 @@ class SqliteDatabase(Database):
         """Undo the group, tell every caller, and begin a new line of transactions: the outcome is not certain."""
         _LOG.warning("a commit failed: %s", error)
         self._write_connection.rollback()
-        driver = self._write_connection.connection.driver_connection
-        if isinstance(driver, sqlite3.Connection) and driver.in_transaction:  # SQLAlchemy took it for ended
-            driver.rollback()
+        self._driver.rollback()  # SQLAlchemy may take a transaction for ended whose commit failed
         self._writer = Writer()
         if not group and first.future.set_running_or_notify_cancel():
             group.append(first)
@@ -340,6 +342,11 @@ class SqliteDatabase(Database):
         self.hints.send(topics)
 
 
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    """Return the connection below SQLAlchemy's: BEGIN and SAVEPOINT cost 2 µs there, and 70 through SQLAlchemy."""
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
 def _quoted(path: Path) -> str:
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
@@ -350,9 +357,9 @@ def _busy() -> Busy:
 
 def _translated(error: BaseException) -> BaseException:
     """Return what callers should see: SQLite's own words for a lock or a full disk tell them nothing to do."""
-    if not isinstance(error, sa.exc.OperationalError):
+    if not isinstance(error, (sa.exc.OperationalError, sqlite3.OperationalError)):
         return error
-    text = str(error.orig)
+    text = str(error.orig) if isinstance(error, sa.exc.OperationalError) else str(error)
     if "locked" in text or "busy" in text:
         translated: Unavailable = _busy()
     elif "full" in text:
