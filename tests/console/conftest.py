@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
-
-from pratique.core.clock import FakeClock
 from tests.console.serving import Running, console
 from tests.console.sources import feeds, populate
 from tests.recommendations.seeding import seed
+
+from pratique.core.clock import FakeClock
 
 
 @pytest.fixture

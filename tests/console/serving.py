@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.console.sources import StubExemptions, StubFeeds, StubImages, StubJobs
+from tests.recommendations.seeding import order
+
 from pratique.console.app import create_console
 from pratique.console.parts import Parts
 from pratique.core.audit import Audit
 from pratique.core.clock import Clock, SystemClock
-from pratique.core.database import Cursors, Database, Epochs, create_schema, open_database
+from pratique.core.database import Cursors, Database, Epochs, Transaction, create_schema, open_database
 from pratique.core.http.answers import html_error
 from pratique.core.http.hosts import HostRules
 from pratique.core.http.pipeline import Pipeline
@@ -24,10 +27,8 @@ from pratique.core.tls import ensure_certificate
 from pratique.identity import roles
 from pratique.identity.service import IdentityService
 from pratique.identity.sessions import COOKIE
-from pratique.identity.types import PrincipalName
+from pratique.identity.types import NewSession, PrincipalName
 from pratique.recommendations.service import RecommendationService
-from tests.console.sources import StubExemptions, StubFeeds, StubImages, StubJobs
-from tests.recommendations.seeding import order
 
 
 @dataclass
@@ -40,6 +41,8 @@ class Running:
     images: StubImages
     feeds: StubFeeds
     exemptions: StubExemptions
+    parts: Parts
+    directory: Path
     port: int = 0
 
     @property
@@ -50,12 +53,21 @@ class Running:
         """Return the cookie of a person who is signed in and holds a role."""
         identity = self.identity
 
-        def body(tx):  # type: ignore[no-untyped-def]
+        def body(tx: Transaction) -> NewSession:
             person = identity.principals.create(tx, OPERATOR, PrincipalName.parse(name), "user")
             identity.assignments.create(tx, OPERATOR, person, roles.find(role), Scope.parse(scope))
-            return identity.sessions.begin(tx, person.id, method="password", address="127.0.0.1", agent="Firefox 140 on Linux")
+            return identity.sessions.begin(
+                tx, person.id, method="password", address="127.0.0.1", agent="Firefox 140 on Linux"
+            )
 
         return {COOKIE: self.database.write(body).cookie}
+
+
+def pipeline_of(parts: Parts) -> Pipeline:
+    """The pipeline that the product has, with the console as its only plane."""
+    app, authenticator = create_console(parts), parts.identity.console_authenticator
+    plane = Plane("console", ("console",), ("",), app, html_error, authenticator, data_plane=False)
+    return Pipeline([plane], HostRules(), log_requests=False)
 
 
 @contextmanager
@@ -63,7 +75,9 @@ def console(directory: Path, clock: Clock | None = None, database: Database | No
     """A console without a socket, to be asked through its pipeline."""
     clock = clock or SystemClock()
     own = database is None
-    database = database or open_database(f"sqlite:///{directory}/console.db", clock=clock, hints_directory=directory / "hints")
+    database = database or open_database(
+        f"sqlite:///{directory}/console.db", clock=clock, hints_directory=directory / "hints"
+    )
     create_schema(database)
     keys = local_keys(directory / "keys")
     audit, epochs, cursors = Audit(database), Epochs(database), Cursors(b"k" * 32)
@@ -83,14 +97,11 @@ def console(directory: Path, clock: Clock | None = None, database: Database | No
         clock=clock,
         registry_host="localhost:8443",
     )
-    plane = Plane(
-        "console", ("console",), ("",), create_console(parts), html_error, identity.console_authenticator, data_plane=False
-    )
-    pipeline = Pipeline([plane], HostRules(), log_requests=False)
+    pipeline = pipeline_of(parts)
     try:
-        yield Running(database, identity, pipeline, images, feeds, exemptions)
+        yield Running(database, identity, pipeline, images, feeds, exemptions, parts, directory)
     finally:
-        pipeline.abandon()
+        pipeline.close()
         identity.close()
         audit.close()
         keys.close()

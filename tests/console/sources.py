@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from tests.recommendations.seeding import digest
+
 from pratique.console.sources import (
     ExemptionView,
     FeedView,
@@ -19,7 +21,6 @@ from pratique.console.sources import (
 )
 from pratique.core.clock import DAY, HOUR, Clock
 from pratique.core.permissions import Caller, Extent, Scope
-from tests.recommendations.seeding import digest
 
 
 def image(repository: str, number: int, gate: GateName, now: int, **changes: object) -> ImageView:
@@ -93,7 +94,8 @@ class StubFeeds:
     def fetch(self, caller: Caller, feeds: Sequence[str]) -> None:
         self.asked.append((caller.name, tuple(feeds)))
         self.feeds = [
-            replace(feed, fetching=True, done=3_000_000, total=feed.size) if feed.id in feeds else feed for feed in self.feeds
+            replace(feed, fetching=True, done=3_000_000, total=feed.size) if feed.id in feeds else feed
+            for feed in self.feeds
         ]
 
 
@@ -121,7 +123,17 @@ class StubExemptions:
         number = f"exemption-{len(self.rows) + 1}"
         now = self.clock.now()
         self.rows.append(
-            ExemptionView(number, wanted.rule, wanted.lineage, wanted.location, wanted.reason, caller.name, now, wanted.expires, "active")
+            ExemptionView(
+                number,
+                wanted.rule,
+                wanted.lineage,
+                wanted.location,
+                wanted.reason,
+                caller.name,
+                now,
+                wanted.expires,
+                "active",
+            )
         )
         return number
 
@@ -137,7 +149,9 @@ class StubJobs:
         now = self.clock.now()
         rows = [
             JobView("1", "scan.read-layer", "running", 1, now - HOUR, now, 41, 120, "layer sha256:4d…", ""),
-            JobView("2", "advisories.sync", "dead", 8, now - DAY, now, 0, None, "osv-npm", "FetchFailed: no route to host"),
+            JobView(
+                "2", "advisories.sync", "dead", 8, now - DAY, now, 0, None, "osv-npm", "FetchFailed: no route to host"
+            ),
             JobView("3", "recommendations.refresh", "done", 1, now - HOUR, now, 0, None, "", ""),
         ]
         return [row for row in rows if not state or row.state == state]

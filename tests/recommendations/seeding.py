@@ -64,12 +64,16 @@ class Flaw:
             "feed": "Debian security tracker",
             "url": f"https://security-tracker.debian.org/tracker/{self.cve}",
             "range": f"< {self.fix}" if self.fix else "all versions",
-            "comparison": f"{self.version} < {self.fix} (dpkg order)" if self.fix else f"{self.version}, no fixed version",
+            "comparison": f"{self.version} < {self.fix} (dpkg order)"
+            if self.fix
+            else f"{self.version}, no fixed version",
             "data_date": "2026-11-22",
             "layer": digest(77),
             "layer_index": 0,
             "created_by": "/bin/sh -c apt-get install -y nginx",
-            "ratings": [{"source": "NVD", "severity": self.severity.value, "score": 7.5, "vector": "CVSS:3.1/AV:N/AC:L"}],
+            "ratings": [
+                {"source": "NVD", "severity": self.severity.value, "score": 7.5, "vector": "CVSS:3.1/AV:N/AC:L"}
+            ],
         }
 
 
@@ -156,5 +160,3 @@ def seed(database: Database, fleet: tuple[tuple[str, int, tuple[Flaw, ...]], ...
 def refresher_of(database: Database) -> Refresher:
     epochs = Epochs(database)
     return Refresher(database, order, lambda tx: epochs.bump(tx, "recommendations"))
-
-

@@ -35,7 +35,7 @@ def listed(
     last = rows[limit - 1] if len(rows) > limit else None
     following = ""
     if last is not None:
-        position = [last.exploited, last.severity_rank, last.finding_id, last.subject_id, last.version]
+        position = [int(last.exploited), last.severity_rank, last.finding_id, last.subject_id, last.version]
         following = cursors.encode(LISTING, position)
     return EvidencePage(tuple(_evidence(row, tx.now) for row in rows[:limit]), following)
 
@@ -104,8 +104,9 @@ _COLUMNS = (
     occurrences.c.evidence,
     occurrences.c.remediation,
 )  # fmt: skip
+_EXPLOITED = sa.case((findings.c.exploited, 1), else_=0)
 _ORDER = (
-    findings.c.exploited, findings.c.severity_rank, findings.c.id, subjects.c.id, occurrences.c.version,
+    _EXPLOITED, findings.c.severity_rank, findings.c.id, subjects.c.id, occurrences.c.version,
 )  # fmt: skip
 _DOWN = (True, True, True, True, True)
 

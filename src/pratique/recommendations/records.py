@@ -53,13 +53,19 @@ def lines_of_image(tx: Transaction, lineage: str, subject: str) -> list[Line]:
 
 def images(tx: Transaction, lineage: str) -> Mapping[str, int]:
     """Return for each action how many images of the lineage show a finding of it."""
-    query = (
-        sa.select(action_of().label("action"), sa.func.count(sa.distinct(occurrences.c.subject_id)).label("shown"))
+    shown = (
+        sa.select(action_of().label("action"), occurrences.c.subject_id)
         .select_from(findings.join(occurrences, occurrences.c.finding_id == findings.c.id))
         .where(findings.c.lineage == lineage, OPEN)
-        .group_by(action_of())
-    )
-    return {row.action: row.shown for row in tx.execute(query)}
+        .distinct()
+    ).subquery()
+    query = sa.select(shown.c.action, sa.func.count().label("images")).group_by(shown.c.action)
+    return {row.action: row.images for row in tx.execute(query)}
+
+
+def is_known(tx: Transaction, lineage: str) -> bool:
+    """Whether any subject of the lineage is there; with its last image a lineage leaves the score."""
+    return tx.execute(sa.select(subjects.c.id).where(subjects.c.lineage == lineage).limit(1)).first() is not None
 
 
 def lineages(tx: Transaction) -> set[str]:

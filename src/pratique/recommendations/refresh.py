@@ -77,6 +77,9 @@ class Refresher:
     def _store_standing(self, tx: Transaction, standing: Standing) -> set[str]:
         table = recommendation_lineages
         known = tx.execute(sa.select(table.c.worst_action).where(table.c.lineage == standing.lineage)).scalar()
+        if not standing.items and not records.is_known(tx, standing.lineage):
+            tx.execute(table.delete().where(table.c.lineage == standing.lineage))
+            return {known or ""}
         values = {
             "assessed": standing.assessed,
             "open": standing.open,
