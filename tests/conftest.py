@@ -21,6 +21,13 @@ LOOPBACK = ("127.", "::1", "localhost", "::ffff:127.")
 def _no_network() -> Iterator[None]:
     """Refuse every connection that is neither loopback nor a unix socket."""
     original = socket.socket.connect, socket.socket.connect_ex
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name and not name.startswith(LOOPBACK) and not name.replace(".", "").isdigit() and ":" not in name:
+            raise socket.gaierror(socket.EAI_NONAME, f"a test tried to find {name}")
+        return resolve(host, *arguments, **options)
 
     def check(own: socket.socket, address: Any) -> None:
         if own.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(LOOPBACK):
@@ -37,6 +44,7 @@ def _no_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
         patch.setattr(socket.socket, "connect_ex", connect_ex)
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
         yield
 
 

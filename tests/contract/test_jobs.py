@@ -170,7 +170,7 @@ def test_what_fails_is_repeated_with_growing_pauses_then_kept_with_its_error(
         raise ValueError("password=hunter2")
 
     job_id = enqueue(database, max_attempts=3)
-    made = worker(database, handler, redact=lambda text: text.replace("hunter2", "[redacted]"))
+    made = worker(database, handler)
     pauses = []
     for _ in range(2):
         assert made.drain() == 1
@@ -183,7 +183,8 @@ def test_what_fails_is_repeated_with_growing_pauses_then_kept_with_its_error(
     assert made.drain() == 1
     found = status(database, job_id)
     assert (found.state, found.attempt) == (JobState.DEAD, 3)
-    assert found.last_error == "ValueError: password=[redacted]"
+    assert found.last_error.startswith("ValueError: password")
+    assert "hunter2" not in found.last_error
     clock.advance(3600)
     assert made.drain() <= 1  # the purge, perhaps
     assert status(database, job_id).state is JobState.DEAD

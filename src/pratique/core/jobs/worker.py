@@ -17,6 +17,7 @@ from pratique.core.jobs.handlers import JobContext, JobHandlers
 from pratique.core.jobs.owner import has_ended, this_owner
 from pratique.core.jobs.queue import CANCEL_TOPIC, TOPIC, JobQueue
 from pratique.core.jobs.types import Due, Job
+from pratique.core.redaction import redact
 
 _LOG = logging.getLogger("pratique.jobs")
 PURGE = "core.jobs.purge"
@@ -41,7 +42,7 @@ class Worker:
         concurrency: int = 4,
         lease: float = 30.0,
         poll: float = 5.0,
-        redact: Callable[[str], str] = str,
+        redact: Callable[[str], str] = redact,
     ) -> None:
         self._database = database
         self._queue = jobs
