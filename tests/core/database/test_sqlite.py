@@ -182,6 +182,12 @@ def test_the_copy_is_a_whole_database(sqlite_database: Database, tmp_path: Path)
     copy.close()
 
 
+def test_a_sqlite_that_is_too_old_is_named(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(Unavailable, match=r"3\.35"):
+        open_database(sqlite_url)
+
+
 @pytest.mark.parametrize("url", ["sqlite:///relative.db", "mysql://host/name"])
 def test_an_address_that_cannot_be_used_says_what_can(url: str) -> None:
     with pytest.raises(Invalid, match="sqlite:////"):

@@ -27,6 +27,8 @@ from pratique.core.errors import Busy, Unavailable
 T = TypeVar("T")
 _LOG = logging.getLogger("pratique.database")
 
+OLDEST = (3, 35, 0)
+"""The first version that can return the rows it changes."""
 GROUP_BODIES = 256
 """Most bodies in one commit."""
 GROUP_SECONDS = 0.02
@@ -127,6 +129,11 @@ class SqliteDatabase(Database):
     """Write-ahead log, `synchronous=FULL`: each commit is on the disk before its callers go on."""
 
     def __init__(self, path: Path, clock: Clock, hints: Hints, *, wait: float, readers: int) -> None:
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise Unavailable(
+                f"This Python's SQLite is {sqlite3.sqlite_version}; 3.35 or later is needed.",
+                remedy="Use a Python with a newer SQLite, or set database.url to a PostgreSQL server.",
+            )
         self.dialect = "sqlite"
         self.path = path
         self.clock = clock
