@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import sqlalchemy as sa
+from tests.scan.parts import Parts, Said
 
 from pratique.core.clock import SystemClock
 from pratique.core.database import Database, create_schema, open_database
@@ -20,7 +21,6 @@ from pratique.inventory.types import INDEXER_VERSION, Package
 from pratique.registry.types import GateState
 from pratique.scan.packages import package_key, set_digest
 from pratique.scan.tables import images, package_keys, package_sets, packages, places, set_members
-from tests.scan.parts import Parts, Said
 
 LIMIT = 5.0
 PACKAGES = 300
