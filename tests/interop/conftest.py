@@ -11,6 +11,7 @@ from tests.registry.tls import make_certificate
 
 from pratique.core.database import Database
 from pratique.core.http.server import TlsFiles
+from pratique.core.settings.schema import Registry as RegistrySettings
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +21,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
 
 @pytest.fixture
 def registry(live_database: Database, state_dir: Path, certificate: TlsFiles) -> Iterator[Running]:  # noqa: F811
-    with serving(live_database, state_dir, tls=certificate) as running:
+    with serving(live_database, state_dir, tls=certificate, settings=RegistrySettings()) as running:
         yield running
 
 

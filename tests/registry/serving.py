@@ -69,7 +69,7 @@ def build(
 
 
 def fast_settings(**changes: Any) -> RegistrySettings:
-    return replace(RegistrySettings(), gate_wait=0.6, **changes)
+    return replace(RegistrySettings(), **{"gate_wait": 0.6, **changes})
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import bisect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -25,43 +25,76 @@ class MetricDescription:
     labels: tuple[str, ...]
 
 
-class _Metric:
-    """Series by label values; a metric never grows beyond 2,000 series, the rest is counted under 'other'."""
+Key = tuple[str, ...]
+
+
+class Series:
+    """One value of a counter or gauge, for code that counts often: `add` costs no look-up."""
+
+    __slots__ = ("_lock", "value")
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+        self.value = 0.0
+
+    def add(self, amount: float = 1) -> None:
+        with self._lock:
+            self.value += amount
+
+
+class Distribution:
+    """One series of a histogram, for code that observes often."""
+
+    __slots__ = ("_bounds", "_lock", "counts", "total")
+
+    def __init__(self, lock: threading.Lock, bounds: tuple[float, ...]) -> None:
+        self._lock = lock
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        place = bisect.bisect_left(self._bounds, value)
+        with self._lock:
+            self.counts[place] += 1
+            self.total += value
+
+
+def _checked(description: MetricDescription, labels: dict[str, str], known: Container[Key], count: int) -> Key:
+    """The key of a series; a metric never grows beyond 2,000 series, the rest is counted under 'other'."""
+    if len(labels) != len(description.labels):
+        raise Invalid(f"metric {description.name} has the labels {description.labels}")
+    key = tuple(labels[name] for name in description.labels)
+    return ("other",) * len(key) if count >= _MOST_SERIES and key not in known else key
+
+
+class Counter:
+    """A value that only grows."""
 
     def __init__(self, description: MetricDescription, lock: threading.Lock) -> None:
         self.description = description
         self._lock = lock
+        self._series: dict[Key, Series] = {}
 
-    def _key(self, labels: dict[str, str], series: dict[tuple[str, ...], object]) -> tuple[str, ...]:
-        key = tuple(labels[name] for name in self.description.labels)
-        if len(labels) != len(key):
-            raise Invalid(f"metric {self.description.name} has the labels {self.description.labels}")
-        if key not in series and len(series) >= _MOST_SERIES:
-            return ("other",) * len(key)
-        return key
-
-
-class Counter(_Metric):
-    """A value that only grows."""
-
-    def __init__(self, description: MetricDescription, lock: threading.Lock) -> None:
-        super().__init__(description, lock)
-        self._values: dict[tuple[str, ...], float] = {}
+    def series(self, **labels: str) -> Series:
+        """Return the series of these labels, made now if it is new."""
+        key = _checked(self.description, labels, self._series, len(self._series))
+        with self._lock:
+            return self._series.setdefault(key, Series(self._lock))
 
     def add(self, amount: float = 1, **labels: str) -> None:
-        with self._lock:
-            key = self._key(labels, self._values)  # type: ignore[arg-type]  # dict is invariant
-            self._values[key] = self._values.get(key, 0) + amount
+        self.series(**labels).add(amount)
 
     def value(self, **labels: str) -> float:
         """Return the present value of one series."""
-        return self._values.get(tuple(labels[name] for name in self.description.labels), 0)
+        found = self._series.get(tuple(labels[name] for name in self.description.labels))
+        return found.value if found else 0.0
 
     def lines(self) -> list[str]:
+        if not self.description.labels:
+            self.series()
         with self._lock:
-            values = sorted(self._values.items())
-        if not values and not self.description.labels:
-            values = [((), 0.0)]
+            values = sorted((key, series.value) for key, series in self._series.items())
         return [f"{_series(self.description, key)} {_number(value)}" for key, value in values]
 
 
@@ -70,54 +103,52 @@ class Gauge(Counter):
 
     def __init__(self, description: MetricDescription, lock: threading.Lock) -> None:
         super().__init__(description, lock)
-        self._watched: dict[tuple[str, ...], Callable[[], float]] = {}
+        self._watched: list[tuple[Callable[[], float], dict[str, str]]] = []
 
     def set(self, value: float, **labels: str) -> None:
-        with self._lock:
-            self._values[self._key(labels, self._values)] = value  # type: ignore[arg-type]  # dict is invariant
+        self.series(**labels).value = value
 
     def watch(self, read: Callable[[], float], **labels: str) -> None:
         """Read the value by a call at each scrape."""
-        with self._lock:
-            self._watched[tuple(labels[name] for name in self.description.labels)] = read
+        self._watched.append((read, labels))
 
     def lines(self) -> list[str]:
-        for key, read in list(self._watched.items()):
-            self._values[key] = read()
+        for read, labels in self._watched:
+            self.set(read(), **labels)
         return super().lines()
 
 
-class Histogram(_Metric):
+class Histogram:
     """A distribution over fixed buckets."""
 
     def __init__(self, description: MetricDescription, lock: threading.Lock, buckets: Sequence[float]) -> None:
-        super().__init__(description, lock)
+        self.description = description
+        self._lock = lock
         self._buckets = tuple(buckets)
-        self._series: dict[tuple[str, ...], list[float]] = {}
+        self._series: dict[Key, Distribution] = {}
+
+    def series(self, **labels: str) -> Distribution:
+        """Return the series of these labels, made now if it is new."""
+        key = _checked(self.description, labels, self._series, len(self._series))
+        with self._lock:
+            return self._series.setdefault(key, Distribution(self._lock, self._buckets))
 
     def observe(self, value: float, **labels: str) -> None:
-        place = bisect.bisect_left(self._buckets, value)
-        with self._lock:
-            key = self._key(labels, self._series)  # type: ignore[arg-type]  # dict is invariant
-            series = self._series.get(key)
-            if series is None:
-                series = self._series[key] = [0.0] * (len(self._buckets) + 2)
-            series[place] += 1
-            series[-1] += value
+        self.series(**labels).observe(value)
 
     def lines(self) -> list[str]:
         with self._lock:
-            copies = sorted((key, list(series)) for key, series in self._series.items())
-        return [line for key, series in copies for line in self._series_lines(key, series)]
+            copies = sorted((key, list(each.counts), each.total) for key, each in self._series.items())
+        return [line for key, counts, total in copies for line in self._series_lines(key, counts, total)]
 
-    def _series_lines(self, key: tuple[str, ...], series: list[float]) -> list[str]:
-        lines, total = [], 0.0
-        for bound, count in zip((*self._buckets, float("inf")), series[:-1], strict=True):
-            total += count
+    def _series_lines(self, key: Key, counts: Sequence[int], total: float) -> list[str]:
+        lines, seen = [], 0
+        for bound, count in zip((*self._buckets, float("inf")), counts, strict=True):
+            seen += count
             limit = "+Inf" if bound == float("inf") else _number(bound)
-            lines.append(f"{_series(self.description, key, '_bucket', limit)} {_number(total)}")
-        lines.append(f"{_series(self.description, key, '_sum')} {_number(series[-1])}")
-        lines.append(f"{_series(self.description, key, '_count')} {_number(total)}")
+            lines.append(f"{_series(self.description, key, '_bucket', limit)} {seen}")
+        lines.append(f"{_series(self.description, key, '_sum')} {_number(total)}")
+        lines.append(f"{_series(self.description, key, '_count')} {seen}")
         return lines
 
 

@@ -29,6 +29,7 @@ _pulls = METRICS.counter(
 _pushes = METRICS.counter(
     "pratique_registry_pushes_total", "Manifests pushed, by kind and first state.", labels=("kind", "gate")
 )
+_pulled = {state.value: _pulls.series(gate=state.value) for state in GateState}
 _LARGE = 64 * 1024
 
 
@@ -68,7 +69,7 @@ class ManifestRequests:
         if found.state == GateState.HELD and not sees_held:
             await self._waiter.decided(found.id, self._gate_wait)
             found = self._find(name, reference, sees_held=False)
-        _pulls.add(gate=found.state)
+        _pulled[found.state].add()
         if not found.is_open and not sees_held:
             raise refusal(GateState(found.state), found.reason, page_link(scope, name.value, found.digest))
         self._audit.count("registry.manifest.pull", caller, f"{name}@{found.digest}")

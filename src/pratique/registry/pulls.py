@@ -7,6 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.registry.prepared import Prepared
 from pratique.registry.tables import gates, manifests, repositories, tags
 from pratique.registry.types import GateReason, GateState, Reference, RepositoryName
 
@@ -56,9 +57,9 @@ def _by_tag(chosen: sa.ColumnElement[Any]) -> sa.Select[Any]:
     )
 
 
-_SERVED = _by_tag(sa.func.coalesce(tags.c.served_id, tags.c.pending_id))
-_PENDING = _by_tag(sa.func.coalesce(tags.c.pending_id, tags.c.served_id))
-_BY_DIGEST = (
+_SERVED = Prepared(_by_tag(sa.func.coalesce(tags.c.served_id, tags.c.pending_id)))
+_PENDING = Prepared(_by_tag(sa.func.coalesce(tags.c.pending_id, tags.c.served_id)))
+_BY_DIGEST = Prepared(
     sa.select(*_COLUMNS, sa.literal(0))
     .select_from(repositories)
     .join(manifests, manifests.c.repository_id == repositories.c.id)
@@ -72,15 +73,14 @@ def find_manifest(
 ) -> FoundManifest | None:
     """Return the manifest: for readers what a tag serves, for those who see what is held what waits before that."""
     statement = _BY_DIGEST if reference.digest is not None else _PENDING if sees_held else _SERVED
-    row = tx.execute(statement, {"repository": name.value, "reference": str(reference)}).one_or_none()
-    if row is None:
-        return None
-    return FoundManifest(*tuple(row))
+    row = statement.first(tx, {"repository": name.value, "reference": str(reference)})
+    return None if row is None else FoundManifest(*row)
 
 
 def gate_state(tx: Transaction, manifest_id: int) -> str | None:
     """Return the state of one gate; None when the manifest is gone."""
-    return tx.execute(_STATE, {"manifest": manifest_id}).scalar_one_or_none()
+    row = _STATE.first(tx, {"manifest": manifest_id})
+    return None if row is None else str(row[0])
 
 
-_STATE = sa.select(gates.c.state).where(gates.c.manifest_id == sa.bindparam("manifest"))
+_STATE = Prepared(sa.select(gates.c.state).where(gates.c.manifest_id == sa.bindparam("manifest")))

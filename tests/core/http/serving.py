@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,10 +33,12 @@ class Application:
     """What tests ask for by path."""
 
     def __init__(self) -> None:
+        self.started: list[str] = []
         self.stopped: list[str] = []
         self.blocked = threading.Event()
 
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+        self.started.append(scope["raw_path"].decode().rpartition("/")[2])
         handler = getattr(self, scope["raw_path"].decode().rpartition("/")[2])
         await handler(scope, receive, send)
 
@@ -86,6 +89,14 @@ class Application:
     async def block(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         await threads_of(scope).run(self.blocked.wait, 5)
         await answer(send, 200, b"freed", media_type="text/plain")
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return when it is true; a busy machine may take its time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from pratique.core.http.headers import data_plane_headers, safe_media_type
 from pratique.core.http.hosts import SHARED, HostRules
 from pratique.core.http.plane import AsgiApp, ErrorAnswer, HttpScope, Plane, Receive, Send
 from pratique.core.http.threads import ThreadLimiter
+from pratique.core.metrics import METRICS, Series
 from pratique.core.permissions import ANONYMOUS
-from pratique.core.telemetry import METRICS, access_log, error_log, request_span
+from pratique.core.telemetry import access_log, error_log, request_span
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_TARGET_BYTES = 8 * 1024
@@ -41,7 +42,32 @@ _sent = METRICS.counter(
     unit="bytes",
     labels=("plane",),
 )
-_active = METRICS.gauge("pratique_http_requests_active", "Requests under way.", unit="requests", labels=("plane",))
+_active = METRICS.gauge("pratique_http_requests_active", "Requests under way.", unit="requests")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class PlaneMeters:
+    """The series of one plane, looked up once."""
+
+    def __init__(self, plane: str) -> None:
+        self._plane = plane
+        self._seconds = _seconds.series(plane=plane)
+        self._received = _received.series(plane=plane)
+        self._sent = _sent.series(plane=plane)
+        self._requests: dict[tuple[str, int], Series] = {}
+
+    def account(self, method: str, status: int, seconds: float, received: int, sent: int) -> None:
+        """Count one request that has ended."""
+        self._seconds.observe(seconds)
+        if received:
+            self._received.add(received)
+        if sent:
+            self._sent.add(sent)
+        key = (method if method in _METHODS else "other", status)
+        series = self._requests.get(key)
+        if series is None:
+            series = self._requests[key] = _requests.series(plane=self._plane, method=key[0], status=str(status))
+        series.add()
 
 
 class PlaneRoutes:
@@ -73,6 +99,8 @@ class Pipeline:
         self._log_requests = log_requests
         self._streams: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._meters: dict[str, PlaneMeters] = {}
+        _active.watch(lambda: float(len(self._tasks)))
         self.stopping = False
         self.lifespan: list[Callable[[], None]] = []
         """Called when the server has stopped, in order."""
@@ -119,6 +147,12 @@ class Pipeline:
             raise Invalid("the path has hidden parts", remedy="send it without encoded slashes, dots or empty segments")
         return self._routes.find(self._hosts.role(headers.get(b"host", b"")), path)
 
+    def meters(self, name: str) -> PlaneMeters:
+        found = self._meters.get(name)
+        if found is None:
+            found = self._meters[name] = PlaneMeters(name)
+        return found
+
     def limiter(self, plane: Plane) -> ThreadLimiter:
         return self._limiters[plane.name]
 
@@ -157,7 +191,7 @@ class Exchange:
         self._scope = scope
         self._send = send
         self._plane: Plane | None = None
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._headers = _headers_of(scope["headers"])
         self._body = Body(receive, None, complete=_has_no_body(scope, self._headers))
         self._began = time.perf_counter()
         self._status = 0
@@ -188,7 +222,6 @@ class Exchange:
         scope, headers = self._scope, self._headers
         _check_headers(scope["headers"])
         self._plane = plane = self._pipeline.plane_of(scope, headers)
-        _active.add(1, plane=plane.name)
         self._body.limit(plane.max_body)
         _check_length(headers, plane.max_body)
         scope["pratique.threads"] = self._pipeline.limiter(plane)
@@ -270,20 +303,11 @@ class Exchange:
     def _account(self) -> None:
         elapsed = time.perf_counter() - self._began
         name = "none" if self._plane is None else self._plane.name
-        if self._plane is not None:
-            _active.add(-1, plane=name)
-        method = self._scope["method"]
-        _requests.add(plane=name, method=method if method in _METHODS else "other", status=str(self._status))
-        _seconds.observe(elapsed, plane=name)
-        if self._body.received:
-            _received.add(self._body.received, plane=name)
-        if self._sent:
-            _sent.add(self._sent, plane=name)
+        self._pipeline.meters(name).account(
+            self._scope["method"], self._status, elapsed, self._body.received, self._sent
+        )
         if self._pipeline.logs(self._plane):
             access_log(self._scope, name, self._status, elapsed, self._body.received, self._sent)
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def as_app(pipeline: Pipeline) -> AsgiApp:
@@ -311,6 +335,14 @@ def _has_no_body(scope: HttpScope, headers: dict[bytes, bytes]) -> bool:
     announced = b"content-length" in headers or b"transfer-encoding" in headers
     # HTTP/1 announces every body; HTTP/2 may send one without a length.
     return not announced and (scope["http_version"].startswith("1") or scope["method"] in _BODILESS)
+
+
+def _headers_of(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers by name; the crumbs of a cookie, which HTTP/2 sends one by one, as one (RFC 9113, 8.2.3)."""
+    headers = dict(lines)
+    if b"cookie" in headers:
+        headers[b"cookie"] = b"; ".join(value for name, value in lines if name == b"cookie")
+    return headers
 
 
 def _check_headers(headers: Sequence[tuple[bytes, bytes]]) -> None:
