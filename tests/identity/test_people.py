@@ -5,14 +5,16 @@ from collections.abc import Callable
 
 import pyotp
 import pytest
+import sqlalchemy as sa
 from tests.identity.conftest import World
 
 from pratique.core.clock import SECOND
-from pratique.core.errors import Invalid, PratiqueError
+from pratique.core.errors import Busy, Invalid, PratiqueError
 from pratique.core.permissions import OPERATOR, Permission, Scope
 from pratique.identity.errors import ForgeryRefused, LinkGone, LockedOut, SignInRefused, TokenRefused
 from pratique.identity.links import OneTimeLink
 from pratique.identity.steps import Ticket
+from pratique.identity.tables import login_failures
 from pratique.identity.types import NewSession, Principal
 
 PASSWORD = "five words make a password"
@@ -322,12 +324,16 @@ def test_the_token_against_forgery_belongs_to_one_session(world: World) -> None:
 def test_nothing_secret_is_stored_readably(world: World, ann: tuple[Principal, str]) -> None:
     session = sign_in(world, ann[1])
     link = link_for(world, world.create("bob", "user"))
-    import sqlalchemy as sa
-
-    world.write(lambda tx: tx.execute(sa.text("SELECT 1")))
     folder = world.database.hints._directory
     assert folder is not None
     stored = b"".join(path.read_bytes() for path in folder.parent.glob("pratique.db*"))
     assert b"ann" in stored
     for planted in (PASSWORD, ann[1], session.cookie, link.secret, "$argon2id$"):
         assert planted.encode() not in stored
+
+
+def test_a_flood_of_sign_ins_is_shed_before_anything_is_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.identity.people._passwords, "_waiting", 16)
+    with pytest.raises(Busy):
+        check_password(world, "ann", PASSWORD)
+    assert world.read(lambda tx: tx.execute(sa.select(login_failures)).all()) == []

@@ -1,5 +1,6 @@
 """Who may do what: default deny, deny wins, changes act at once, and the reason is said."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -64,15 +65,16 @@ def test_a_revoked_right_stops_at_once(both: World) -> None:
     assert not both.may(principal, PUSH, "/registry/team/app")
 
 
-def test_another_process_follows(database_url: str, both: World, state_dir: Path, keys: Keys, clock: FakeClock) -> None:
-    other_database = open_database(database_url, clock=clock, hints_directory=state_dir / "hints")
+@pytest.mark.parametrize("hinted", [True, False])
+def test_another_process_follows(
+    database_url: str, both: World, state_dir: Path, keys: Keys, clock: FakeClock, *, hinted: bool
+) -> None:
+    other_database = open_database(database_url, clock=clock, hints_directory=state_dir / "hints" if hinted else None)
     other = make_world(other_database, keys, clock)
     principal = both.create()
     given = both.assign(principal, "AcrPush", "/registry/team")
     assert other.may(principal, PUSH, "/registry/team/app")
     both.write(lambda tx: both.identity.assignments.delete(tx, OPERATOR, given))
-    import time
-
     deadline = time.monotonic() + 1.5
     while other.may(principal, PUSH, "/registry/team/app"):
         assert time.monotonic() < deadline, "the other process still allows it"

@@ -23,7 +23,6 @@ WINDOW = 15 * MINUTE
 _NAME_AND_ADDRESS = 5
 _NAME = 100
 _ADDRESS = 50
-_TABLE_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,11 @@ class Passwords:
         self._waiting = 0
         self._decoy = ""
 
+    def require_room(self) -> None:
+        """Raise Busy when a hash would not be begun soon; asked before anything is written for a stranger."""
+        if self._waiting >= _WAITING:
+            raise Busy("Too many people sign in at once.", retry_after=2.0)
+
     async def hash(self, password: str) -> bytes:
         """Return what to seal and store; raises Invalid for a password that is too short, long or simple."""
         return (await self._run(self._hasher.hash, check(password))).encode()
@@ -57,8 +62,7 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
-        if self._waiting >= _WAITING:
-            raise Busy("Too many people sign in at once.", retry_after=2.0)
+        self.require_room()
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, "passwords")
         self._waiting += 1

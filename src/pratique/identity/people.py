@@ -89,6 +89,7 @@ class People:
 
     async def check_password(self, name: str, password: str, *, address: str) -> Ticket:
         """First step of a sign-in: return a ticket for the code, or raise SignInRefused or LockedOut."""
+        self._passwords.require_room()
         canonical = _canonical(name)
         attempt = await self._attempts.begin(canonical, address)
         row = await self._database.read_async(lambda tx: _user(tx, canonical))
