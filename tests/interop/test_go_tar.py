@@ -16,6 +16,9 @@ from pratique.inventory.errors import StopReading
 _KINDS = {"0": "file", "5": "directory", "2": "symlink", "1": "hard-link", "7": "file", "S": "file"}
 
 
+pytestmark = pytest.mark.interop
+
+
 @pytest.fixture(scope="module")
 def lister(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not shutil.which("go"):
