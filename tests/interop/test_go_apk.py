@@ -10,7 +10,6 @@ import pytest
 
 from pratique.inventory.service import merge, read_layer
 
-
 pytestmark = pytest.mark.interop
 
 
