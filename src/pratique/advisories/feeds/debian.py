@@ -98,16 +98,16 @@ def _advisory(name: str, release: _Release, title: str) -> Advisory:
     ratings = (StoredRating("debian", _RATED[urgency]),) if urgency in _RATED else ()
     fixed = release.fixed_version
     if release.status == "undetermined":
-        return Advisory(name, status="undetermined", ratings=ratings, title=title[:200])
+        return Advisory(name, status="undetermined", ratings=ratings, title=title[:120])
     if fixed == "0":
-        return Advisory(name, status="not-affected", title=title[:200])
+        return Advisory(name, status="not-affected")
     interval, unusable = _until(fixed)
     return Advisory(
         name,
         intervals=(interval,),
         status=_status(release, urgency),
         ratings=ratings,
-        title=title[:200],
+        title=title[:120],
         note=release.nodsa,
         unusable=unusable,
         available=not fixed or _available(interval, release.repositories),

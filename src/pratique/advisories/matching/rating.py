@@ -1,6 +1,6 @@
 """Which severity a finding has, and who says so: the vendor of the package first, then NVD, then whoever rated it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from pratique.advisories.cvss import InvalidVectorError, base_score, severity_of_score
@@ -37,10 +37,15 @@ def _score(vector: str) -> float | None:
         return None
 
 
-def ratings_of(stored: Iterable[StoredRating]) -> tuple[Rating, ...]:
-    """All ratings, each once; within a source the newest CVSS version comes first."""
+@lru_cache(maxsize=16_384)
+def rated(stored: tuple[StoredRating, ...], family: str) -> tuple[tuple[Rating, ...], Severity, str]:
+    """All ratings, each once, the newest CVSS version of a source first; the severity to show, and its source."""
+    if not stored:
+        return (), Severity.UNKNOWN, ""
     unique = dict.fromkeys(rating_of(item) for item in stored)
-    return tuple(sorted(unique, key=lambda rating: (rating.source, -_cvss_version(rating.vector), rating.vector)))
+    ratings = sorted(unique, key=lambda rating: (rating.source, -_cvss_version(rating.vector), rating.vector))
+    severity, source = chosen(ratings, family)
+    return tuple(ratings), severity, source
 
 
 def chosen(ratings: Sequence[Rating], family: str) -> tuple[Severity, str]:

@@ -1,11 +1,11 @@
 """Hits become matches: records joined to one vulnerability, rated, explained; and the coverage of each package."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pratique.advisories.matching.evaluate import Hit
 from pratique.advisories.matching.questions import Question
-from pratique.advisories.matching.rating import chosen, ratings_of
+from pratique.advisories.matching.rating import rated
 from pratique.advisories.store.groups import group_id, is_cve
 from pratique.advisories.store.records import Score
 from pratique.advisories.store.snapshot import Snapshot
@@ -52,7 +52,20 @@ class Judged:
         self.reason = f"the version {version[:80]!r} cannot be compared: {why}"
 
 
-Scores = dict[str, list[tuple[str, Score]]]
+Scores = Mapping[str, Sequence[tuple[str, Score]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The hits on one package that are one vulnerability."""
+
+    id: str
+    hits: list[Hit]
+    aliases: tuple[str, ...]
+
+    @property
+    def cves(self) -> list[str]:
+        return [name for name in self.aliases if is_cve(name)]
 
 
 class Reporter:
@@ -64,51 +77,52 @@ class Reporter:
 
     def report(self, judged: Sequence[Judged]) -> tuple[list[Match], list[PackageCoverage]]:
         grouped = [(item, self._grouped(item.hits)) for item in judged]
-        cves = {name for _, groups in grouped for hits in groups.values() for name in _cves(self._aliases(hits))}
-        scores: Scores = {name: list(found) for name, found in self._snapshot.scores(sorted(cves)).items()}
+        cves = {name for _, groups in grouped for group in groups for name in group.cves}
+        scores = self._snapshot.scores(sorted(cves))
         matches: list[Match] = []
         coverage: list[PackageCoverage] = []
         for item, groups in grouped:
-            own = [self._match(item, canonical, hits, scores) for canonical, hits in groups.items()]
+            own = [self._match(item, group, scores) for group in groups]
             if not item.assessed:
                 own.insert(0, Match(item.package, MatchState.NOT_ASSESSED, reason=item.reason, status=item.code))
             matches += own
             coverage.append(_coverage(item, own))
         return matches, coverage
 
-    def _grouped(self, hits: Sequence[Hit]) -> dict[str, list[Hit]]:
+    def _grouped(self, hits: Sequence[Hit]) -> list[_Group]:
+        """The hits by vulnerability; where some say affected, those that could not tell are left out."""
         groups: dict[str, list[Hit]] = {}
         for hit in hits:
             groups.setdefault(self._groups.name_of(hit.advisory.id), []).append(hit)
-        return groups
+        found: list[_Group] = []
+        for canonical, members in groups.items():
+            kept = [hit for hit in members if hit.state is MatchState.AFFECTED] or members
+            found.append(_Group(group_id(_rule(kept[0], canonical)), kept, self._aliases(kept)))
+        return found
 
     def _aliases(self, hits: Sequence[Hit]) -> tuple[str, ...]:
         if hits[0].advisory.status == SUITE_STATUS:
             return ()
         return self._groups.aliases(name for hit in hits for name in (hit.advisory.id, *hit.advisory.aliases))
 
-    def _match(self, judged: Judged, canonical: str, hits: list[Hit], scores: Scores) -> Match:
-        affected = [hit for hit in hits if hit.state is MatchState.AFFECTED]
-        hits = affected or hits
+    def _match(self, judged: Judged, group: _Group, scores: Scores) -> Match:
+        hits = group.hits
         first = hits[0]
-        aliases = self._aliases(hits)
-        found = [score for name in _cves(aliases) for _, score in scores.get(name, ())]
+        found = [score for name in group.cves for _, score in scores.get(name, ())]
         stored = [rating for hit in hits for rating in hit.advisory.ratings]
-        ratings = ratings_of([*stored, *(rating for score in found for rating in score.ratings)])
-        family = first.question.key.ecosystem
-        severity, source = chosen(ratings, family)
+        stored += (rating for score in found for rating in score.ratings)
+        ratings, severity, source = rated(tuple(stored), first.question.space.partition(":")[0])
         listed = next((score for score in found if score.exploited), None)
         likely = max((score for score in found if score.epss >= 0), key=lambda score: score.epss, default=None)
-        fixed = max(hits, key=lambda hit: hit.fixed_key)
         return Match(
             package=judged.package,
             state=first.state,
-            group_id=group_id(_rule(first, canonical)),
-            aliases=aliases,
+            group_id=group.id,
+            aliases=group.aliases,
             title=_title(hits) or (listed.title if listed else ""),
             reason=_reason(hits, judged.owner),
             status=first.advisory.status,
-            fixed_version=fixed.fixed,
+            fixed_version=first.fixed if len(hits) == 1 else max(hits, key=lambda hit: hit.fixed_key).fixed,
             severity=severity if first.state is MatchState.AFFECTED else Severity.UNKNOWN,
             severity_source=source,
             ratings=ratings,
@@ -142,10 +156,6 @@ def _title(hits: Sequence[Hit]) -> str:
 def _rule(hit: Hit, canonical: str) -> str:
     """What the group's id is made from; a pending update is a thing of its package, in whichever release."""
     return f"{hit.question.key.ecosystem} {canonical}" if hit.advisory.status == SUITE_STATUS else canonical
-
-
-def _cves(aliases: Sequence[str]) -> list[str]:
-    return [name for name in aliases if is_cve(name)]
 
 
 def _reason(hits: Sequence[Hit], owner: str) -> str:

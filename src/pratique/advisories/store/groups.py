@@ -10,6 +10,7 @@ import base64
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ CREATE INDEX members ON names (canonical);
 """
 
 
+@lru_cache(maxsize=65_536)
 def group_id(canonical: str) -> str:
     """The minted id of the group with this canonical name."""
     digest = hashlib.sha256(b"pratique alias group\x00" + canonical.encode()).digest()
@@ -144,6 +146,8 @@ class Groups:
     def aliases(self, names: Iterable[str]) -> tuple[str, ...]:
         """All known names of the vulnerability that these names stand for, CVEs first."""
         found = set(names)
+        if len(found) == 1 and not any(name in self.canonical or name in self._members for name in found):
+            return tuple(found)
         for name in tuple(found):
             canonical = self.name_of(name)
             found.add(canonical)

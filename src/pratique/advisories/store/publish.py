@@ -7,6 +7,7 @@ Invariants:
 """
 
 import fcntl
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,7 +158,8 @@ class _FeedPublication:
         self._seq = named.seq + 1 if named else 1
         self._changed: set[tuple[str, str]] = set()
         self._differs = 0
-        self._removed: list[tuple[str, str]] = []
+        self._keys: set[tuple[str, str]] = set()
+        self._tally = _Tally()
 
     def run(self, whole: bool, data_date: int, note: str) -> Publication:
         before = self._view.entry if self._view else None
@@ -168,13 +170,7 @@ class _FeedPublication:
             self._writer.accept(self._feed, entry)
             return Publication(0, before.records)
         files = self._files(delta, whole)
-        final = FeedView(self._feed, self._writer.files, FeedEntry(seq=self._seq, base=files[0], deltas=files[1:]))
-        try:
-            spaces, records = _counts(final.rows()) if not (whole and delta is None) else (None, 0)
-        finally:
-            final.close()
-        if spaces is None:
-            spaces, records = _counts(self._stage.rows())
+        spaces, records = self._tally.after(before) if before and delta else _counts(self._stage.rows())
         entry = FeedEntry(
             seq=self._seq,
             base=files[0],
@@ -225,9 +221,9 @@ class _FeedPublication:
         return name
 
     def _differing(self, whole: bool) -> Iterator[Row]:
-        self._keys: set[tuple[str, str]] = set()
         for row, old in self._differences(whole):
             self._differs += 1
+            self._tally.note(row[0], old, row[2])
             self._keys.add(row[:2])
             if self._significant(old, row[2]):
                 self._changed.add((family_of(row[0]), row[1]))
@@ -272,6 +268,26 @@ class _FeedPublication:
                 yield row
 
 
+class _Tally:
+    """What differences add to and take from the counts of a feed."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+        self._records: Counter[str] = Counter()
+
+    def note(self, space: str, old: bytes, new: bytes) -> None:
+        self._rows[space] += bool(new) - bool(old)
+        self._records[space] += records_in(space, new) - records_in(space, old)
+
+    def after(self, before: FeedEntry) -> tuple[dict[str, int], int]:
+        """Rows per space and records in all, once the differences are in."""
+        rows = Counter(before.spaces)
+        rows.update(self._rows)
+        spaces = {space: count for space, count in rows.items() if count > 0}
+        counted = [count for space, count in self._records.items() if space != SCORES or spaces.keys() == {SCORES}]
+        return spaces, before.records + sum(counted)
+
+
 def aliases_of(rows: Iterator[Row]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The (id, aliases) of every record that has aliases."""
     for space, _, body in rows:
@@ -288,12 +304,16 @@ def _has_aliases(feed: str) -> bool:
 
 def _counts(rows: Iterator[Row]) -> tuple[dict[str, int], int]:
     """Rows per space, and records in all: scores count only in a feed that has nothing else."""
-    spaces: dict[str, int] = {}
-    records = scores = 0
+    spaces: Counter[str] = Counter()
+    records: Counter[str] = Counter()
     for space, _, body in rows:
-        spaces[space] = spaces.get(space, 0) + 1
-        if space == SCORES:
-            scores += 1
-        else:
-            records += int.from_bytes(body[1:5], "big")
-    return spaces, records or scores
+        spaces[space] += 1
+        records[space] += records_in(space, body)
+    return dict(spaces), sum(count for space, count in records.items() if space != SCORES) or records[SCORES]
+
+
+def records_in(space: str, body: bytes) -> int:
+    """How many records a coded row holds."""
+    if space == SCORES:
+        return int(bool(body))
+    return int.from_bytes(body[1:5], "big")
