@@ -137,3 +137,15 @@ def test_the_process_stays_small(key_process: KeyProcess) -> None:
     status = Path(f"/proc/{key_process.process.pid}/status").read_text()
     resident = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     assert int(resident.split()[1]) < 40_000
+
+
+def test_a_successor_waits_for_the_one_that_is_ending(key_process: KeyProcess) -> None:
+    successor = KeyProcess(key_process.state)
+    ending = threading.Timer(0.5, key_process.stop, kwargs={"kill": True})
+    ending.start()
+    successor.start()
+    ending.join()
+    client = connect_keys(successor.folder, Role.API, patience=5)
+    assert client.installation()
+    client.close()
+    successor.stop()

@@ -33,6 +33,7 @@ _LOCK_CURRENT, _LOCK_FUTURE, _LOCK_ON_FAULT = 1, 2, 4
 _CONNECTIONS = {Role.ADMIN: 8, Role.API: 64, Role.WORKER: 32}
 _STACK = 256 * 1024
 _REST_WITHIN = 5.0
+_LOCK_WAIT = 5.0
 _CREDENTIALS = struct.Struct("iII")
 
 
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     harden()
     threading.stack_size(_STACK)
     try:
-        file = SealedFile(folder, options.unseal_file)
+        file = SealedFile(folder, options.unseal_file, wait=_LOCK_WAIT)
         server = KeyServer(Operations(file, SystemClock()), folder, accounts=options.account)
     except PratiqueError as error:
         _log("cannot-start", error=error.code, message=error.message, remedy=error.remedy)

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import stat
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -120,13 +121,13 @@ class SealedFile:
     there is the old ring or the new one. One process holds the folder at a time.
     """
 
-    def __init__(self, folder: Path, unseal_file: Path | None = None) -> None:
+    def __init__(self, folder: Path, unseal_file: Path | None = None, *, wait: float = 0.0) -> None:
         self._folder = folder
         self._path = folder / "sealed.json"
         self._unseal_file = unseal_file or folder / "unseal.key"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-        self._lock = self._hold()
+        self._lock = self._hold(wait)
 
     def load_or_create(self, now: int) -> Ring:
         """Open the ring, or make the first one where there is none."""
@@ -192,16 +193,21 @@ class SealedFile:
             text = base64.b64encode(secrets.token_bytes(32)) + b"\n"
             write_private(self._unseal_file, text)
 
-    def _hold(self) -> int:
+    def _hold(self, wait: float) -> int:
         descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            raise SealBroken(
-                f"Another process holds the keys in {self._folder}.", remedy="Stop it first: pratique down."
-            ) from None
-        return descriptor
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:  # the one before may be about to end
+                    time.sleep(0.05)
+                    continue
+                os.close(descriptor)
+                raise SealBroken(
+                    f"Another process holds the keys in {self._folder}.", remedy="Stop it first: pratique down."
+                ) from None
+            return descriptor
 
 
 def _context(kind: str, installation: str, generation: int) -> Sequence[str]:
