@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -43,11 +42,12 @@ def _heading(result: ScanResult) -> RenderableType:
     distro = result.inventory.distro
     system = (distro.name or distro.key) if distro else "no distribution"
     counts = ", ".join(f"{row.packages} {row.ecosystem}" for row in result.inventory.coverage if row.state == "read")
-    lines = Text(_plain(result.subject), style="bold")
-    lines.append(f"\n{_plain(system)}", style="not bold")
-    lines.append(f" · {result.platform}" if result.platform else "", style="not bold")
-    lines.append(f" · packages: {counts or 'none'}", style="not bold")
-    return Padding(lines, (1, 0, 0, 0))
+    lines = Text()
+    lines.append(_plain(result.subject), style="bold")
+    lines.append(f"\n{_plain(system)}")
+    lines.append(f" · {result.platform}" if result.platform else "")
+    lines.append(f" · packages: {counts or 'none'}")
+    return lines
 
 
 def _findings(matches: Iterable[Match]) -> Iterable[RenderableType]:
@@ -55,7 +55,8 @@ def _findings(matches: Iterable[Match]) -> Iterable[RenderableType]:
     groups = [(group, [_row(match) for match in group]) for group in _grouped(matches)]
     widths = [max(len(row[column].plain) for _, rows in groups for row in rows) for column in range(4)]
     for group, rows in groups:
-        yield Padding(_package_line(group), (1, 0, 0, 0))
+        yield Text()
+        yield _package_line(group)
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(width=1)
         for width in widths:
@@ -68,8 +69,9 @@ def _findings(matches: Iterable[Match]) -> Iterable[RenderableType]:
 
 def _package_line(group: list[Match]) -> Text:
     package = group[0].package
-    line = Text(_plain(package.source_name or package.name), style="bold")
-    line.append(f" {_plain(package.source_version or package.version)}", style="not bold")
+    line = Text()
+    line.append(_plain(package.source_name or package.name), style="bold")
+    line.append(f" {_plain(package.source_version or package.version)}")
     names = sorted({match.package.name for match in group} - {package.source_name})
     if names:
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
@@ -153,7 +155,11 @@ def _problems(problems: list[NotAssessed]) -> Iterable[RenderableType]:
 
 def _data(result: ScanResult) -> Iterable[RenderableType]:
     """Kind and age of the data behind the answer, and what would make it better."""
-    dated = [feed for feed in result.feeds if feed.data_date and feed.state is not FeedState.ABSENT]
+    used = {name for item in result.report.coverage for name in item.feeds}
+    used |= {feed.name for feed in result.report.needed}
+    dated = [
+        feed for feed in result.feeds if feed.name in used and feed.data_date and feed.state is not FeedState.ABSENT
+    ]
     if dated:
         parts = (f"{feed.name} {feed.state.value}, {age(feed.data_date, result.scanned_at)} old" for feed in dated)
         yield Text("Data: " + "; ".join(parts), style="dim")
