@@ -12,8 +12,8 @@ from pratique.demo.debs import Deb
 from pratique.demo.download import Downloads
 from pratique.demo.errors import BadArchive
 from pratique.demo.layers import Layer, LayerFiles
-from pratique.demo.layout import make_image, write_layout
-from pratique.demo.repository import read_suite
+from pratique.demo.layout import make_image, read_layout, write_layout
+from pratique.demo.repository import read_release, read_suite
 from pratique.demo.system import System
 from tests.demo.conftest import Mirror
 
@@ -27,8 +27,9 @@ PACKAGES = {
 def debs(mirror: Mirror, tmp_path: Path) -> list[Deb]:
     mirror.publish("debian", "bookworm", PACKAGES)
     downloads = Downloads(tmp_path / "cache", NullReporter())
-    found = read_suite(mirror.archives().main, "amd64", downloads)
-    return [Deb.read(downloads.pinned(item.url, item.sha256)) for item in found.packages.values()]
+    found = read_suite(read_release(mirror.archives().main, "amd64", downloads), downloads)
+    wanted = [item for name in PACKAGES if (item := found.get(name)) is not None]
+    return [Deb.read(downloads.pinned(item.url, item.sha256)) for item in wanted]
 
 
 def unpacked(layers: list[Layer], folder: Path) -> Path:
@@ -99,6 +100,16 @@ def test_a_layout_is_one_that_its_digests_describe(debs: list[Deb], tmp_path: Pa
     blobs = list((tmp_path / "layout" / "blobs" / "sha256").iterdir())
     assert len(blobs) == 3
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in blobs)
+    assert read_layout(tmp_path / "layout") == (image,)
+
+
+def test_a_damaged_layout_is_not_taken_for_whole(debs: list[Deb], tmp_path: Path) -> None:
+    image = make_image("x", "x", (System(1).install(debs, "x"),), 1, {})
+    write_layout(tmp_path / "layout", [image])
+    path = tmp_path / "layout" / "blobs" / "sha256" / image.layers[0].digest.partition(":")[2]
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="damaged"):
+        read_layout(tmp_path / "layout")
 
 
 @pytest.mark.parametrize("body", [b"", b"!<arch>\n", b"no archive at all"])

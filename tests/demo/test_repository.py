@@ -9,7 +9,7 @@ import pytest
 from pratique.core.progress import NullReporter
 from pratique.demo.download import Downloads
 from pratique.demo.errors import FetchFailed, Unverified
-from pratique.demo.repository import Suite, closure, newest, read_suite
+from pratique.demo.repository import Candidate, Suite, closure, newest, read_release, read_suite
 from pratique.demo.sources import Archive
 from tests.demo.conftest import Mirror
 
@@ -30,15 +30,27 @@ def downloads(tmp_path: Path, *, offline: bool = False) -> Downloads:
 
 def suite(mirror: Mirror, tmp_path: Path) -> Suite:
     mirror.publish("debian", "bookworm", NGINX)
-    return read_suite(mirror.archives().main, "amd64", downloads(tmp_path))
+    return suite_of(mirror.archives().main, tmp_path)
+
+
+def suite_of(archive: Archive, tmp_path: Path) -> Suite:
+    return read_suite(read_release(archive, "amd64", downloads(tmp_path)), downloads(tmp_path))
+
+
+def package(found: Suite, name: str) -> Candidate:
+    held = found.get(name)
+    assert held is not None
+    return held
 
 
 def test_a_package_list_names_packages_by_digest(mirror: Mirror, tmp_path: Path) -> None:
     found = suite(mirror, tmp_path)
-    assert found.packages["nginx"].version == "1.22-9"
-    assert len(found.packages["nginx"].sha256) == 64
-    assert not found.verified
-    assert found.published == 1783764997
+    assert package(found, "nginx").version == "1.22-9"
+    assert len(package(found, "nginx").sha256) == 64
+    assert found.get("absent") is None
+    release = read_release(mirror.archives().main, "amd64", downloads(tmp_path))
+    assert not release.verified
+    assert release.published == 1_783_764_997
 
 
 def test_dependencies_are_followed_through_alternatives_and_provides(mirror: Mirror, tmp_path: Path) -> None:
@@ -50,21 +62,21 @@ def test_a_second_run_needs_no_network(mirror: Mirror, tmp_path: Path) -> None:
     first = suite(mirror, tmp_path)
     asked = len(mirror.asked)
     away = Archive("http://127.0.0.1:9/debian", "bookworm", None)
-    again = read_suite(away, "amd64", downloads(tmp_path))
-    assert again.packages.keys() == first.packages.keys()
+    again = suite_of(away, tmp_path)
+    assert package(again, "nginx").sha256 == package(first, "nginx").sha256
     assert len(mirror.asked) == asked
 
 
 def test_without_cache_and_network_it_says_what_to_do(tmp_path: Path) -> None:
     away = Archive("http://127.0.0.1:9/debian", "bookworm", None)
     with pytest.raises(FetchFailed) as caught:
-        read_suite(away, "amd64", downloads(tmp_path))
+        read_release(away, "amd64", downloads(tmp_path))
     assert "--mirror" in caught.value.remedy
 
 
 def test_a_package_that_is_not_what_the_list_names_is_thrown_away(mirror: Mirror, tmp_path: Path) -> None:
     found = suite(mirror, tmp_path)
-    item = found.packages["nginx"]
+    item = package(found, "nginx")
     pool = mirror.folder / "debian" / "pool" / "nginx_1.22-9.deb"
     pool.write_bytes(pool.read_bytes()[:-1] + b"x")
     with pytest.raises(Unverified):
@@ -79,7 +91,7 @@ def test_a_list_that_nobody_signed_is_refused_where_that_can_be_checked(mirror: 
     keyring.write_bytes(b"")
     mirror.publish("debian", "bookworm", NGINX)
     with pytest.raises(Unverified):
-        read_suite(mirror.archives(keyring).main, "amd64", downloads(tmp_path))
+        read_release(mirror.archives(keyring).main, "amd64", downloads(tmp_path))
 
 
 def test_a_list_that_the_distribution_signed_is_taken(mirror: Mirror, tmp_path: Path) -> None:
@@ -88,14 +100,14 @@ def test_a_list_that_the_distribution_signed_is_taken(mirror: Mirror, tmp_path: 
     mirror.publish("debian", "bookworm", NGINX)
     release = mirror.folder / "debian" / "dists" / "bookworm" / "InRelease"
     keyring = _sign(release, tmp_path / "gnupg")
-    assert read_suite(mirror.archives(keyring).main, "amd64", downloads(tmp_path)).verified
+    assert read_release(mirror.archives(keyring).main, "amd64", downloads(tmp_path)).verified
 
 
 def test_of_two_archives_the_newer_version_is_taken(mirror: Mirror, tmp_path: Path) -> None:
     found = suite(mirror, tmp_path)
     mirror.publish("debian-security", "bookworm-security", {"nginx": ("1.22-9+deb12u1", ""), "libc6": ("2.36-8", "")})
-    security = read_suite(mirror.archives().security, "amd64", downloads(tmp_path))
-    newer = {name: newest(found.packages[name], security.packages.get(name)).version for name in ("nginx", "libc6")}
+    security = suite_of(mirror.archives().security, tmp_path)
+    newer = {name: newest(package(found, name), security.get(name)).version for name in ("nginx", "libc6")}
     assert newer == {"nginx": "1.22-9+deb12u1", "libc6": "2.36-9"}
 
 

@@ -42,13 +42,11 @@ def demo(
 def _build(folder: Path, mirror: str, security_mirror: str, *, offline: bool) -> "Collection":
     from pratique.cli.progress import TerminalReporter
     from pratique.demo.images import RELEASE, build
-    from pratique.demo.layout import write_layout
     from pratique.demo.sources import archives
 
     found = archives(RELEASE, mirror, security_mirror)
     with TerminalReporter() as reporter:
-        images = build(found, folder / "downloads", reporter, offline=offline)
-    write_layout(folder / "layout", images.images)
+        images = build(found, folder, reporter, offline=offline)
     for image in images.images:
         print(f"built {image.name}: {image.title}, {image.size / 1_000_000:.0f} MB in {len(image.layers)} layers")
     for note in images.notes:
@@ -63,7 +61,7 @@ def _tell(images: "Collection") -> Exit:
     from pratique.core.settings import load
     from pratique.demo.accounts import account
     from pratique.demo.client import RegistryClient
-    from pratique.demo.story import Story
+    from pratique.demo.story import Story, closing
 
     wrong = 0
     with ExitStack() as stack:
@@ -74,13 +72,17 @@ def _tell(images: "Collection") -> Exit:
         reader = RegistryClient(address, trust, stack.enter_context(account(management, "demo-reader", "AcrPull")))
         stack.callback(pusher.close)
         stack.callback(reader.close)
-        for number, step in enumerate(Story(management, pusher, reader, NullReporter()).tell(images), 1):
+        story = Story(management, pusher, reader, NullReporter())
+        for number, step in enumerate(story.tell(images), 1):
             wrong += not step.as_told
             print(f"{number}. {step.title}\n   {step.told}")
             if not step.as_told:
                 print(f"   NOT AS EXPECTED: {step.expected} was expected")
         print(f"\nThe page that says what to do: {console_address(settings)}/recommendations")
-    print("Remove everything with: pratique demo --clean")
+        for note in sorted(story.notes):
+            print(f"note: {note}")
+        for line in closing(registry_host(settings)):
+            print(line)
     return Exit.NO if wrong else Exit.DONE
 
 

@@ -19,7 +19,7 @@ class Downloads:
     def __init__(self, folder: Path, reporter: Reporter, *, offline: bool = False) -> None:
         self._folder = folder
         self._reporter = reporter
-        self._offline = offline
+        self.offline = offline
         folder.mkdir(parents=True, exist_ok=True)
 
     def pinned(self, url: str, sha256: str) -> Path:
@@ -49,7 +49,7 @@ class Downloads:
         return path
 
     def _get(self, url: str, target: Path) -> Path:
-        if self._offline:
+        if self.offline:
             raise FetchFailed(f"{url} is not in the cache", remedy="run `pratique demo` once without --offline")
         try:
             with httpx2.stream("GET", url, timeout=_TIMEOUT, follow_redirects=True) as answer:

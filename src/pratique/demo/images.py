@@ -11,17 +11,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pratique.core.progress import Reporter
 from pratique.demo.applications import NODE, PYTHON, install_tarball, install_wheel, tarballs, wheels
 from pratique.demo.debs import Deb
 from pratique.demo.download import Downloads
 from pratique.demo.errors import ToolMissing
 from pratique.demo.layers import Layer, LayerFiles
-from pratique.demo.layout import Image, architecture, make_image
-from pratique.demo.repository import Candidate, Suite, closure, newest, read_suite
+from pratique.demo.layout import Image, architecture, make_image, read_layout, write_layout
+from pratique.demo.repository import Candidate, Release, Suite, closure, newest, read_release, read_suite
 from pratique.demo.sources import Archives
 from pratique.demo.system import System
 
+_BUILDER = "1"
+"""Raised when the way of building changes, so that images are made anew."""
+_BUILT = "built.json"
 RELEASE = "bookworm"
 PACKAGES = ("base-files", "base-passwd", "mawk", "nginx")
 _UNSIGNED = "gpgv or its keyring is missing: digests were checked, the signature of the package lists was not"
@@ -55,35 +60,70 @@ class _Plan:
         return self.base + self.published + self.repaired
 
 
-def build(archives: Archives, cache: Path, reporter: Reporter, *, offline: bool = False) -> Collection:
-    """Fetch what is missing and build the images; raises FetchFailed, Unverified, NoMirror."""
+def build(archives: Archives, folder: Path, reporter: Reporter, *, offline: bool = False) -> Collection:
+    """Return the images, built under `folder`/layout; what was built from the same package lists is taken again.
+
+    Raises FetchFailed, Unverified, NoMirror.
+    """
+    downloads = Downloads(folder / "downloads" / "debian", reporter, offline=offline)
     reporter.start("package lists", None, "bytes")
-    downloads = Downloads(cache / "debian", reporter, offline=offline)
-    main = read_suite(archives.main, architecture(), downloads)
-    security = read_suite(archives.security, architecture(), downloads)
+    main = read_release(archives.main, architecture(), downloads)
+    security = read_release(archives.security, architecture(), downloads)
+    key, known = _key(main, security), _known(folder)
+    if known is not None and known.key == key:
+        reporter.finish()
+        return Collection(read_layout(folder / "layout"), known.notes)
+    plan = _plan(read_suite(main, downloads), read_suite(security, downloads), main.published)
     reporter.finish()
-    plan = _plan(main, security)
+    notes = [] if main.verified and security.verified else [_UNSIGNED]
+    made = Collection(_make(plan, folder / "downloads", downloads, reporter, notes), tuple(notes))
+    write_layout(folder / "layout", made.images)
+    (folder / _BUILT).write_bytes(msgspec.json.encode(_Built(key, made.notes)))
+    return made
+
+
+class _Built(msgspec.Struct, frozen=True):
+    """What the layout was built from."""
+
+    key: str
+    notes: tuple[str, ...]
+
+
+def _key(main: Release, security: Release) -> str:
+    """Whatever changes the images changes this."""
+    return "|".join((_BUILDER, architecture(), main.list_digest, security.list_digest, *PACKAGES, *PYTHON, *NODE))
+
+
+def _known(folder: Path) -> _Built | None:
+    try:
+        built = msgspec.json.decode((folder / _BUILT).read_bytes(), type=_Built)
+        read_layout(folder / "layout")
+    except (OSError, ValueError, KeyError, msgspec.MsgspecError):
+        return None
+    return built
+
+
+def _make(plan: _Plan, cache: Path, downloads: Downloads, reporter: Reporter, notes: list[str]) -> tuple[Image, ...]:
     reporter.start("packages", sum(item.size for item in plan.all), "bytes")
     debs = {item.sha256: Deb.read(downloads.pinned(item.url, item.sha256)) for item in plan.all}
     reporter.finish()
-    notes = [] if main.verified and security.verified else [_UNSIGNED]
     reporter.start("images", 3)
     images = list(_web(plan, debs, reporter))
-    images.append(_application(images[0].layers[0], cache, notes, plan.seconds, offline=offline))
+    images.append(_application(images[0].layers[0], cache, notes, plan.seconds, offline=downloads.offline))
     reporter.advance(1)
     reporter.finish()
-    return Collection(tuple(images), tuple(notes))
+    return tuple(images)
 
 
-def _plan(main: Suite, security: Suite) -> _Plan:
-    old = [main.packages[name] for name in closure(main, PACKAGES)]
-    new = [newest(item, security.packages.get(item.name)) for item in old]
+def _plan(main: Suite, security: Suite, published: int) -> _Plan:
+    old = [found for name in closure(main, PACKAGES) if (found := main.get(name)) is not None]
+    new = [newest(item, security.get(item.name)) for item in old]
     pairs = list(zip(old, new, strict=True))
     return _Plan(
         base=tuple(item for item, update in pairs if item is update),
         published=tuple(item for item, update in pairs if item is not update),
         repaired=tuple(update for item, update in pairs if item is not update),
-        seconds=main.published,
+        seconds=published,
     )
 
 

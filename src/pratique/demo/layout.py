@@ -93,6 +93,31 @@ def write_layout(folder: Path, images: Sequence[Image]) -> None:
     (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}))
 
 
+def read_layout(folder: Path) -> tuple[Image, ...]:
+    """Return the images of a layout that `write_layout` wrote; raises OSError, ValueError, KeyError where it cannot."""
+    index = json.loads((folder / "index.json").read_bytes())
+    return tuple(_read_image(folder / "blobs" / "sha256", entry) for entry in index["manifests"])
+
+
+def _read_image(blobs: Path, entry: Mapping[str, Any]) -> Image:
+    def blob(digest: str) -> bytes:
+        body = (blobs / digest.partition(":")[2]).read_bytes()
+        if _digest(body) != digest:
+            raise ValueError(f"{digest} is damaged")
+        return body
+
+    raw = blob(entry["digest"])
+    manifest = json.loads(raw)
+    raw_config = blob(manifest["config"]["digest"])
+    config = json.loads(raw_config)
+    layers = [
+        Layer(item["digest"], diff_id, blob(item["digest"]), step["created_by"])
+        for item, diff_id, step in zip(manifest["layers"], config["rootfs"]["diff_ids"], config["history"], strict=True)
+    ]
+    title = manifest["annotations"]["org.opencontainers.image.title"]
+    return Image(entry["annotations"]["org.opencontainers.image.ref.name"], title, raw, raw_config, tuple(layers))
+
+
 def _json(value: Any) -> bytes:
     return json.dumps(value, indent=2, sort_keys=True).encode()
 

@@ -52,6 +52,8 @@ class Story:
         self._pusher = pusher
         self._reader = reader
         self._reporter = reporter
+        self.notes: set[str] = set()
+        """What is to be said beside the answers: that only starter data was there to judge with."""
 
     def tell(self, images: Collection) -> Iterator[Step]:
         """Yield each step when it is over."""
@@ -66,7 +68,7 @@ class Story:
     def _broken(self, image: Image) -> Iterator[Step]:
         self._pusher.push(image, WEB, "1", self._reporter)
         found = self._settled(WEB, image.digest)
-        yield Step(f"push {image.title}", "refused", found["state"], found["summary"])
+        yield Step(f"push {image.title} as {WEB}:1", "refused", found["state"], found["summary"])
         answer = self._reader.pull(WEB, image.digest)
         yield Step("pull it as a reader", "403", str(answer.status), answer.message)
 
@@ -74,7 +76,7 @@ class Story:
         known = self._pusher.push(image, WEB, "1", self._reporter)
         shared = f"{known} of {len(image.layers)} layers were there already"
         found = self._settled(WEB, image.digest)
-        yield Step(f"push {image.title}", "open", found["state"], f"{found['summary']} ({shared})")
+        yield Step(f"push {image.title} as {WEB}:1", "open", found["state"], f"{found['summary']} ({shared})")
         answer = self._reader.pull(WEB, "1")
         yield Step("pull it as a reader", "200", str(answer.status), answer.message or answer.digest)
 
@@ -93,7 +95,7 @@ class Story:
     def _application(self, image: Image) -> Iterator[Step]:
         self._pusher.push(image, APP, "old", self._reporter)
         found = self._settled(APP, image.digest)
-        yield Step(f"push {image.title}", "refused", found["state"], found["summary"])
+        yield Step(f"push {image.title} as {APP}:old", "refused", found["state"], found["summary"])
 
     def _settled(self, repository: str, digest: str) -> dict[str, Any]:
         """Wait for the answer about an image."""
@@ -102,5 +104,14 @@ class Story:
         for _ in range(_ROUNDS):
             found = self._management.get(path, params={"wait": _PATIENCE}, timeout=_PATIENCE + 30).json()
             if found["settled"]:
+                self.notes.update(found["notes"])
                 break
         return found
+
+
+def closing(host: str) -> Iterator[str]:
+    """What to try next."""
+    yield f"Served to readers:  podman pull {host}/{WEB}:1"
+    yield f"Refused to readers: podman pull {host}/{APP}:old"
+    yield "Why, and what to do: pratique status demo/app:old"
+    yield "Remove everything:   pratique demo --clean"

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pratique.advisories.fetch import FeedClient
-from pratique.advisories.service import AdvisoryStore, sync
+from pratique.advisories.service import AdvisoryStore, FeedClient, sync
 from pratique.advisories.types import SyncReport
 from pratique.core.database import Database, Transaction
 from pratique.core.errors import PratiqueError
@@ -61,7 +60,8 @@ class ScanJobs:
         handlers.register(REJUDGE, self._rejudge, timeout=4 * 3600.0, concurrency=1)
         if sync_every is not None:
             handlers.schedule(SYNC, sync_every, {"feeds": []}, immediately=True)
-        handlers.schedule(REJUDGE, 900.0, {}, immediately=True)
+        # Whoever else writes to the store says so; looking is the guarantee.
+        handlers.schedule(REJUDGE, 60.0, {}, immediately=True)
 
     def request_sync(self, tx: Transaction, feeds: Sequence[str]) -> str:
         """Queue a fetch of these feeds (all that are enabled when empty) and return the job's id."""

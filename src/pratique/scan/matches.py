@@ -27,6 +27,9 @@ from pratique.scan.tables import advisory_state, matches, packages
 
 _WEIGHTY = frozenset({Severity.CRITICAL.value, Severity.UNKNOWN.value})
 
+_WEIGHTLESS = frozenset({"unimportant", "update-pending"})
+"""The vendor calls it unimportant; or an update waits of which nobody says that it fixes a vulnerability."""
+
 CURRENT = "current"
 """The revision that new answers stand on."""
 
@@ -104,8 +107,7 @@ def is_notable(record: Mapping[str, Any]) -> bool:
     """True when a policy may act on this match."""
     if record["exploited"]:
         return True
-    hidden = record["status"] == "unimportant"
-    return bool(record["fix"]) and record["severity"] in _WEIGHTY and not hidden
+    return bool(record["fix"]) and record["severity"] in _WEIGHTY and record["status"] not in _WEIGHTLESS
 
 
 def is_starter(store: Advisories) -> bool:
