@@ -11,7 +11,7 @@ from pratique.advisories.errors import UnknownFeed
 from pratique.advisories.fetch import FeedClient
 from pratique.advisories.service import AdvisoryStore, sync
 from pratique.advisories.types import FeedState, PackageKey
-from pratique.core.clock import FakeClock
+from pratique.core.clock import SECOND, FakeClock
 from pratique.core.errors import Locked
 from tests.advisories import samples
 from tests.advisories.conftest import SOURCES, Renew, outcome
@@ -277,3 +277,11 @@ def test_a_damaged_data_file_is_said_and_mended_by_a_sync(
     reopened = AdvisoryStore.open(world.directory, starter=False)
     assert reopened.match([deb("openssl", "3.0.11-1")]).affected
     reopened.close()
+
+
+def test_each_feed_carries_the_date_of_its_data_and_not_of_the_fetch(world: AdvisoryStore, clock: FakeClock) -> None:
+    dates = {item.name: item.data_date for item in world.feeds()}
+    assert dates["kev"] == 1_756_141_459 * SECOND  # dateReleased
+    assert dates["epss"] == 1_795_132_800 * SECOND  # score_date
+    assert dates["nvd"] == 1_795_150_800 * SECOND  # lastModifiedDate
+    assert dates["osv-pypi"] == 1_767_225_600 * SECOND  # the newest line of modified_id.csv

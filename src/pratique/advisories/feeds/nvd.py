@@ -23,6 +23,7 @@ ROOT = "https://nvd.nist.gov/feeds/json/cve/2.0/nvdcve-2.0-"
 FIRST_YEAR = 2002
 MAX_DOCUMENT = 1 << 30
 _SHA = re.compile(r"^sha256:([0-9A-Fa-f]{64})\s*$", re.MULTILINE)
+_DATE = re.compile(r"^lastModifiedDate:(\S+)\s*$", re.MULTILINE)
 _NVD = "nvd@nist.gov"
 
 
@@ -99,7 +100,7 @@ class NvdScores:
 
     def _changed(self, bench: Workbench, part: str) -> tuple[bool, bool]:
         """Whether the file exists, and whether its `.meta` names other bytes than we have."""
-        there, download = bench.optional(f"{part}.meta", f"{ROOT}{part}.meta")
+        there, download = bench.optional(f"{part}.meta", f"{ROOT}{part}.meta", keep=True)
         if not there or download is None:
             return there, False
         digest = _SHA.search(download.path.read_text("utf-8", errors="replace"))
@@ -120,7 +121,8 @@ class NvdScores:
         finally:
             plain.unlink(missing_ok=True)
         note = f"no files for {', '.join(absent)}" if absent else ""
-        return Renewal(whole=False, data_date=bench.clock.now(), note=note)
+        text = bench.kept(f"{part}.meta").read_text("utf-8", errors="replace")
+        return Renewal(whole=False, data_date=max(bench.record.data_date, _date(text, bench.clock.now())), note=note)
 
     def _stage(self, bench: Workbench, plain: Path) -> None:
         with Document(plain, limit=MAX_DOCUMENT) as buffer:
@@ -141,6 +143,14 @@ class NvdScores:
                 continue
             bench.count()
             yield cve.id, Score(ratings=_ratings(cve.metrics))
+
+
+def _date(meta: str, otherwise: int) -> int:
+    found = _DATE.search(meta)
+    try:
+        return int(datetime.fromisoformat(found[1]).timestamp()) * SECOND if found else otherwise
+    except ValueError:
+        return otherwise
 
 
 def _check(plain: Path, part: str, expected: str) -> None:
