@@ -103,14 +103,16 @@ class PostgresDatabase(Database):
         with self._engine.connect() as connection:
             if isolation != "SERIALIZABLE":
                 connection = connection.execution_options(isolation_level=isolation)  # noqa: PLW2901
-            writer: Writer = connection.info.setdefault("writer", Writer())
+            remembered = connection.info
+            writer: Writer = remembered.setdefault("writer", Writer())
             tx = Transaction(connection, self.dialect, self._now, writer)
             value = body(tx)
             try:
                 connection.commit()
-            except BaseException:
-                # Whether it was committed is not certain: the connection begins a new line of transactions.
-                connection.info.pop("writer", None)
+            except sa.exc.DBAPIError as error:
+                if not _refused(error):
+                    remembered.pop("writer", None)  # whoever writes next begins a new line of transactions
+                    raise _unknown() from error
                 raise
             writer.memory = tx.memory
         self._notify(tx)
@@ -130,7 +132,10 @@ class PostgresDatabase(Database):
             except sa.exc.TimeoutError as error:
                 raise _busy() from error
             except sa.exc.DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in _RETRY:
+                # A connection lost before the commit has changed nothing: another one may be better.
+                if not _refused(error) and not error.connection_invalidated:
+                    raise _translated(error) from error
+                if error.connection_invalidated and time.monotonic() + pause > end:
                     raise _translated(error) from error
                 if time.monotonic() + pause > end:
                     raise _busy() from error
@@ -164,6 +169,18 @@ _HERE = "-c default_transaction_read_only=on -c statement_timeout=2000"
 
 def _busy() -> Busy:
     return Busy("The database is busy.", remedy="Nothing was changed. Repeat the request in a moment.", retry_after=1.0)
+
+
+def _refused(error: sa.exc.DBAPIError) -> bool:
+    """Whether PostgreSQL undid the transaction and asks for it to be repeated."""
+    return getattr(error.orig, "sqlstate", None) in _RETRY
+
+
+def _unknown() -> Unavailable:
+    return Unavailable(
+        "The connection to the database was lost while a change was being committed; it may have been stored.",
+        remedy="Look whether it is there before you repeat it.",
+    )
 
 
 def _translated(error: sa.exc.DBAPIError) -> Exception:
