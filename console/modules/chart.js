@@ -4,7 +4,7 @@ const { uPlot } = globalThis;
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function draw(figure) {
-  const cells = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells].map((cell) => Number(cell.dataset.value)));
+  const cells = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells].slice(0, 2).map((cell) => (cell.dataset.value === "" ? null : Number(cell.dataset.value))));
   if (cells.length < 2) return;
   const place = figure.querySelector("[data-plot]");
   const columns = cells[0].map((_, at) => cells.map((row) => row[at]));
@@ -18,7 +18,7 @@ function draw(figure) {
     axes: [axis, { ...axis, size: 36 }],
     series: [{}, { label: "Score", stroke: color("--accent"), width: 2, points: { show: cells.length < 40 } }],
   };
-  const plot = new uPlot(options, columns.slice(0, 2), place);
+  const plot = new uPlot(options, columns, place);
   new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: 160 })).observe(place);
 }
 

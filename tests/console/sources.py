@@ -29,7 +29,7 @@ def image(repository: str, number: int, gate: GateName, now: int, **changes: obj
         media_type="application/vnd.oci.image.manifest.v1+json", size=48_300_000, gate=gate, summary="", remedy="",
         decided=now - HOUR, decision_id="0192f0c0-0000-7000-8000-000000000001", valid_until=now + 7 * DAY,
         pushed=now - 2 * HOUR, pusher="ci", tags=(TagView("latest", digest(number), ""),), distribution="Debian 12",
-        packages=142, assessed_packages=142, data_date=now - DAY,
+        packages=142, assessed_packages=142, data="",
         layers=(
             LayerView(digest(77), 31_000_000, "application/vnd.oci.image.layer.v1.tar+gzip", "debootstrap bookworm", 88, ""),
             LayerView(digest(78), 17_300_000, "application/vnd.oci.image.layer.v1.tar+gzip", "/bin/sh -c apt-get install -y nginx", 54, ""),
@@ -61,7 +61,7 @@ class StubImages:
     def manifests(self, extent: Extent, repository: str, after: str, limit: int) -> Sequence[ManifestView]:
         own = [view for (name, _), view in self.known.items() if name == repository]
         return [
-            ManifestView(v.digest, v.kind, tuple(t.name for t in v.tags), v.gate, v.summary, v.pushed, v.size)
+            ManifestView(v.digest, v.kind, tuple(t.name for t in v.tags), v.gate, v.summary, v.pushed)
             for v in own
             if extent.covers(Scope.for_repository(repository))
         ][:limit]

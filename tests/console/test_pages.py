@@ -12,7 +12,7 @@ from pratique.recommendations.types import recommendation_id
 
 OPENSSL_PAGE = f"/recommendations/{recommendation_id(OPENSSL.action)}"
 PAGES = (
-    "/recommendations", "/recommendations?severity=critical&exploited=yes&sort=due", OPENSSL_PAGE, "/help/risk",
+    "/recommendations", "/recommendations?severity=critical&exploited=yes&sort=due", OPENSSL_PAGE, "/help/risk", "/score",
     "/repositories", "/r/team/web", f"/r/team/web/-/{digest(1)}", f"/r/team/shop/-/{digest(3)}", "/advisories",
     "/exemptions", f"/exemptions/new?recommendation={recommendation_id(NGINX.action)}", "/jobs", "/account",
 )  # fmt: skip

@@ -61,7 +61,7 @@ def test_pages_load_little() -> None:
 
     folder = Path(pratique.console.__file__).parent / "static"
     if not folder.exists():
-        pytest.skip("the browser assets are not built")
+        pytest.skip("the set of browser assets is not installed")
     scripts = sum(len(gzip.compress(path.read_bytes(), 9)) for path in folder.glob("*.js"))
     styles = sum(len(gzip.compress(path.read_bytes(), 9)) for path in folder.glob("*.css"))
     assert scripts < 60 * 1024

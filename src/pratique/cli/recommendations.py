@@ -3,10 +3,21 @@
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pratique.cli.output import Output, OutputOption, emit, emit_json
 
-app = typer.Typer(help="List what to do next, most useful first.")
+
+class _ListByDefault(TyperGroup):
+    """`pratique recommendations --exploited` is `pratique recommendations list --exploited`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(help="List what to do next, most useful first.", cls=_ListByDefault)
 
 COLUMNS = ("id", "risk", "what", "findings", "exploited", "likely", "images", "due")
 _SEVERITIES = ("critical", "high", "medium", "low", "negligible", "unknown")

@@ -31,6 +31,7 @@ def query(wanted: RecommendationFilter, **changes: str) -> str:
         *(("kind", kind.value) for kind in wanted.kind),
         ("state", wanted.state.value if wanted.state else ""),
         ("sort", wanted.sort.value if wanted.sort is not Sort.RISK else ""),
+        ("limit", "" if wanted.limit == RecommendationFilter().limit else str(wanted.limit)),
         *changes.items(),
     ]
     text = urlencode([(name, value) for name, value in fields if value])

@@ -1,7 +1,7 @@
 """One finding as a page shows it: the proof in words, and only addresses that lead to the web."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pratique.console import addresses
@@ -23,6 +23,9 @@ _FACTS = (
     ("layer_index", "Layer number"),
     ("created_by", "Layer made by"),
 )
+
+
+_SHARED = ("rule", "severity", "assessed", "exempted", "repository", "subject", "version", "fix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,28 @@ class EvidenceRow:
     ratings: tuple[RatingRow, ...]
     remediation: str
     first_seen: int
+
+    @classmethod
+    def rows(cls, found: Iterable[Evidence]) -> "list[EvidenceRow]":
+        """Return rows; packages of one source that show the same thing in the same image stand in one row."""
+        rows: list[EvidenceRow] = []
+        for each in found:
+            row = cls.of(each)
+            if rows and rows[-1].is_same(row):
+                rows[-1] = rows[-1].joined(row)
+            else:
+                rows.append(row)
+        return rows
+
+    def is_same(self, other: "EvidenceRow") -> bool:
+        """Whether both say the same of two packages in one image."""
+        return all(getattr(self, name) == getattr(other, name) for name in _SHARED)
+
+    def joined(self, other: "EvidenceRow") -> "EvidenceRow":
+        """Return one row for the packages of both."""
+        places = ", ".join(dict(row.facts)["Package address"] for row in (self, other))
+        facts = tuple((name, places if name == "Package address" else value) for name, value in self.facts)
+        return replace(self, package=f"{self.package}, {other.package}", facts=facts)
 
     @classmethod
     def of(cls, found: Evidence) -> "EvidenceRow":

@@ -42,7 +42,7 @@ _MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
 )
-_SECTIONS = {"/r": "/repositories", "/help": "/recommendations"}
+_SECTIONS = {"/r": "/repositories", "/help": "/recommendations", "/score": "/recommendations"}
 
 
 def menu(authorizer: Authorizer, caller: Caller, path: str) -> Sequence[Group]:

@@ -44,7 +44,6 @@ class ManifestView:
     gate: GateName
     summary: str
     pushed: int | None
-    size: int
     cursor: str = ""
 
 
@@ -91,7 +90,8 @@ class ImageView:
     distribution: str = ""
     packages: int | None = None
     assessed_packages: int | None = None
-    data_date: int | None = None
+    data: str = ""
+    """What the answer stands on, where that limits it: the starter data."""
     scanning: bool = False
     layers: tuple[LayerView, ...] = ()
     gaps: tuple[GapView, ...] = ()

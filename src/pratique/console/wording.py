@@ -84,6 +84,11 @@ def grouped(secret: str) -> str:
     return " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
 def words(value: str) -> str:
     return value.replace("-", " ")
 
@@ -98,6 +103,7 @@ FILTERS = {
     "number": number,
     "percent": percent,
     "plural": plural,
+    "sentence": sentence,
     "short": short,
     "utc": utc,
     "words": words,

@@ -16,6 +16,7 @@ from pratique.recommendations.types import (
     Page,
     Recommendation,
     RecommendationFilter,
+    ScoreDay,
     Step,
     Summary,
     Visibility,
@@ -87,6 +88,10 @@ class RecommendationService:
         """Return the findings behind a recommendation, worst first."""
         wanted = FindingFilter(recommendation=recommendation.id, cursor=cursor, limit=limit)
         return self.findings(wanted, visibility)
+
+    def days(self, limit: int = 90) -> tuple[ScoreDay, ...]:
+        """Return how the latest days ended, oldest first: figures of the whole installation."""
+        return self._database.read(lambda tx: summing.days(tx, limit))
 
     def summary(self, visibility: Visibility = EVERYTHING) -> Summary:
         """Return the score and the counts at the head of the page."""

@@ -2,11 +2,18 @@
 
 import sqlalchemy as sa
 
+from pratique.core.clock import DAY
 from pratique.core.database import Transaction
 from pratique.recommendations.narrowing import visible
 from pratique.recommendations.risk import MOST
-from pratique.recommendations.tables import COUNTS, recommendation_items, recommendation_lineages, recommendations
-from pratique.recommendations.types import Counts, Score, Summary, Visibility
+from pratique.recommendations.tables import (
+    COUNTS,
+    recommendation_days,
+    recommendation_items,
+    recommendation_lineages,
+    recommendations,
+)
+from pratique.recommendations.types import Counts, Score, ScoreDay, Summary, Visibility
 
 
 def summary(tx: Transaction, visibility: Visibility) -> Summary:
@@ -20,6 +27,21 @@ def summary(tx: Transaction, visibility: Visibility) -> Summary:
     row = tx.execute(sa.select(*sums, actions.label("actions"), overdue.label("late")).where(*conditions)).one()
     counts = Counts(**{name: int(getattr(row, name)) for name in COUNTS})
     return Summary(score(tx, visibility), counts, row.actions, row.late)
+
+
+def days(tx: Transaction, limit: int) -> tuple[ScoreDay, ...]:
+    """Return the latest days, oldest first."""
+    table = recommendation_days
+    rows = tx.execute(sa.select(table).order_by(table.c.day.desc()).limit(limit)).all()
+    return tuple(
+        ScoreDay(
+            begins=int(row.day) * DAY,
+            score=row.score,
+            repositories=row.repositories,
+            counts=Counts(**{name: getattr(row, name) for name in COUNTS}),
+        )
+        for row in reversed(rows)
+    )
 
 
 def score(tx: Transaction, visibility: Visibility) -> Score:

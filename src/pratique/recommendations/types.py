@@ -22,6 +22,7 @@ __all__ = [
     "Recommendation",
     "RecommendationFilter",
     "Score",
+    "ScoreDay",
     "Sort",
     "State",
     "Step",
@@ -265,6 +266,17 @@ class Score:
     repositories: int
     clean: int
     not_assessed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDay:
+    """How a day ended."""
+
+    begins: int
+    """Microseconds of its first instant, UTC."""
+    score: float | None
+    repositories: int
+    counts: Counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,3 +220,25 @@ def test_a_session_has_a_bounded_number_of_streams(full: Running, visit: Open) -
         }"""
     )
     assert statuses == [1, 1, 1, 1, 1]
+
+
+def test_the_history_of_the_score_is_drawn(full: Running, visit: Open) -> None:
+    from pratique.core.clock import DAY
+    from pratique.core.database import Transaction
+    from pratique.recommendations.tables import COUNTS, recommendation_days
+
+    def remember(tx: Transaction) -> None:
+        for day in range(30):
+            row = {
+                "day": str(tx.now // DAY - 30 + day),
+                "score": 40.0 + day,
+                "repositories": 5,
+                **dict.fromkeys(COUNTS, day),
+            }
+            tx.execute(recommendation_days.insert().values(**row))
+
+    full.database.write(remember)
+    page = visit("/score")
+    expect(page.locator("tbody tr")).to_have_count(30)
+    expect(page.locator(".u-wrap canvas")).to_be_visible()
+    assert page.locator(".u-wrap canvas").evaluate("canvas => canvas.width") > 300

@@ -17,7 +17,7 @@ from pratique.core.permissions import Extent, Scope
 from pratique.identity.service import IdentityService
 from pratique.recommendations.titles import place_name
 from pratique.registry.service import RegistryService
-from pratique.registry.types import ImageSource, ManifestSummary, RepositorySummary
+from pratique.registry.types import Gate, ImageSource, ManifestSummary, RepositorySummary
 from pratique.scan.service import ScanService
 from pratique.scan.types import ImageFacts, ImageState
 from pratique.trust.service import TrustService
@@ -140,9 +140,8 @@ def _manifest(summary: ManifestSummary) -> ManifestView:
         kind=summary.kind.value,
         tags=summary.tags,
         gate=summary.gate.state.value,
-        summary=summary.gate.reason.summary,
+        summary=_said(summary.gate),
         pushed=summary.pushed_at,
-        size=summary.size,
         cursor=str(summary.number),
     )
 
@@ -164,7 +163,7 @@ def _image(  # noqa: PLR0917  one view of seven sources
         media_type=manifest.media_type,
         size=sum(layer.size for layer in source.layers) or manifest.size,
         gate=manifest.gate.state.value,
-        summary=manifest.gate.reason.summary,
+        summary=_said(manifest.gate),
         remedy=manifest.gate.reason.remedy,
         decided=decision.decided_at if decision else None,
         decision_id=decision.id if decision else "",
@@ -175,11 +174,17 @@ def _image(  # noqa: PLR0917  one view of seven sources
         distribution=place_name(str(details.get("distro") or "")),
         packages=facts.coverage.packages if known else None,
         assessed_packages=facts.coverage.assessed if known else None,
+        data="the starter data only" if known and facts.starter else "",
         scanning=not known and manifest.kind.value == "image",
         layers=_layers(source, details),
         gaps=_gaps(facts, details),
         members=tuple(member.digest for member in source.members if member.present),
     )
+
+
+def _said(gate: Gate) -> str:
+    """Return the reason without the state in front, which the page shows in its own way."""
+    return gate.reason.summary.removeprefix(f"{gate.state.value}: ")
 
 
 def _layers(source: ImageSource, details: Mapping[str, Any]) -> tuple[LayerView, ...]:

@@ -93,7 +93,7 @@ class ImagePages:
             image=image,
             actions=actions,
             counts=_total(actions),
-            evidence=[EvidenceRow.of(found) for found in evidence],
+            evidence=EvidenceRow.rows(evidence),
             evidence_none="Not known yet." if image.packages is None else "",
             evidence_next=addresses.with_query(here, cursor=following) if following else "",
             fragment=here,

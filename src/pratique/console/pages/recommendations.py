@@ -13,6 +13,7 @@ from pratique.console.filters import finding_filter, is_narrowed, recommendation
 from pratique.console.pages.desk import Desk, in_thread
 from pratique.console.rendering import is_part
 from pratique.console.sources import FeedView, Freshness
+from pratique.core.errors import Denied
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Extent, Permission
 from pratique.recommendations import due, risk
@@ -81,6 +82,7 @@ class RecommendationPages:
             Route("/recommendations", self.all),
             Route("/recommendations/{id:str}", self.detail),
             Route("/help/risk", self.help),
+            Route("/score", self.score),
         ]
 
     async def all(self, request: Request) -> Response:
@@ -97,6 +99,7 @@ class RecommendationPages:
             banners=banners,
             epoch=epoch,
             filtered=is_narrowed(wanted),
+            history=Visibility.of(extent).everything,
             next=addresses.query(wanted, cursor=page.next_cursor) if page.next_cursor else "",
             states=STATES,
             sorts=SORTS,
@@ -110,7 +113,7 @@ class RecommendationPages:
         item, steps, images, more, evidence, epoch = await in_thread(
             request, self._read_detail, item_id, wanted.cursor, extent
         )
-        rows = [EvidenceRow.of(found) for found in evidence.items]
+        rows = EvidenceRow.rows(evidence.items)
         return self._desk.pages.page(
             request,
             "recommendations/detail.html",
@@ -141,6 +144,15 @@ class RecommendationPages:
                 *((severity.value, days) for severity, days in due.DAYS.items()),
             ],
         )
+
+    async def score(self, request: Request) -> Response:
+        """Show how the score went: figures of the whole installation, for who may see all of it."""
+        if not self._desk.visibility(request, READ).everything:
+            raise Denied(
+                "The history of the score covers the whole installation.", remedy="It needs SecurityReader at /."
+            )
+        days = await in_thread(request, self._service.days)
+        return self._desk.pages.page(request, "recommendations/score.html", days=days)
 
     def _read_list(self, wanted: RecommendationFilter, extent: Extent) -> tuple[Page, Summary, tuple[Banner, ...], int]:
         epoch, visibility = self._desk.parts.epoch(), Visibility.of(extent)

@@ -289,5 +289,5 @@ def setup_of(uri: str) -> CodeSetup:
 
 def qr_of(uri: str) -> Markup:
     """Draw the address for authenticator apps. The drawing holds numbers only, so it needs no escaping."""
-    drawing = segno.make(uri, error="m").svg_inline(border=0, svgclass=None, lineclass=None)
+    drawing = segno.make(uri, error="m").svg_inline(border=2, omitsize=True, svgclass=None, lineclass=None)
     return Markup(drawing.replace("<svg ", '<svg role="img" aria-label="QR code with the key" ', 1))  # noqa: S704
