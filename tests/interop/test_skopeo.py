@@ -46,6 +46,16 @@ def test_missing_right_is_named(skopeo: Skopeo, registry: Running, tmp_path: Pat
     assert "principal reader lacks registry/content/write at /registry/team/app" in pushed.err
 
 
+def test_missing_right_is_named_where_nothing_at_all_is_allowed(
+    skopeo: Skopeo, registry: Running, tmp_path: Path
+) -> None:
+    layout = write_layout(tmp_path / "layout", image())
+    for who, name in (("stranger", NAME), ("team-pusher", "other/app")):
+        pushed = skopeo.copy(f"oci:{layout}", f"docker://{registry.host}/{name}:v1", "--dest-creds", f"{who}:{who}")
+        assert pushed.code != 0
+        assert f"principal {who} lacks registry/content/write at /registry/{name}" in pushed.err
+
+
 def test_refusal_is_printed_with_finding_and_remedy(
     skopeo: Skopeo, registry: Running, judge: Judge, tmp_path: Path
 ) -> None:

@@ -43,7 +43,14 @@ class Judge:
     def __init__(self, running: Running) -> None:
         self._running = running
 
-    def decide(self, name: str, digest: str, state: GateState, summary: str = "because a test says so") -> bool:
+    def decide(
+        self,
+        name: str,
+        digest: str,
+        state: GateState,
+        summary: str = "because a test says so",
+        decision: str | None = None,
+    ) -> bool:
         service, database = self._running.parts.service, self._running.database
 
         def body(tx: Transaction) -> bool:
@@ -54,7 +61,7 @@ class Judge:
                 digest=digest,
                 state=state,
                 reason=GateReason(summary, remedy="update openssl to 3.0.17"),
-                decision_id=None,
+                decision_id=decision,
             )
 
         return database.write(body)

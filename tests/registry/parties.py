@@ -63,7 +63,7 @@ class NameAuthenticator:
         if kind != "Bearer" or name not in RIGHTS:
             msg = "this token is not known"
             raise Unauthenticated(msg, remedy="sign in again")
-        return caller(name, None if not bound else (Bound(Scope.parse(bound), PULL),))
+        return caller(name, None if not bound else (Bound(Scope.parse(bound), PULL | QUARANTINE),))
 
 
 class CountingAudit:

@@ -295,3 +295,49 @@ def test_serve_pending_setting_moves_tags_at_once(live_database: Database, state
                 lambda tx: running.parts.service.list_tags(tx, running.parts.service.repository(tx, NAME).id, limit=5)
             )
             assert (tags[0].served, tags[0].pending) == (pushed.digest, "")
+
+
+def test_what_was_judged_and_is_still_held_does_not_keep_readers_waiting(
+    live_database: Database, state_dir: Path
+) -> None:
+    with serving(live_database, state_dir, settings=fast_settings(gate_wait=60)) as running:
+        judge = Judge(running)
+        with Client(running.url, "pusher") as pusher, Client(running.url, "reader") as reader:
+            pushed, listing = image(), index(image())
+            pusher.push(NAME, pushed, "v1")
+            pusher.push(NAME, listing, "all")
+            judge.decide(NAME, pushed.digest, GateState.HELD, "held: it cannot be assessed", decision="some decision")
+            for reference in ("v1", "all"):
+                status, _, message = error_of(reader.manifest(NAME, reference))
+                assert (status, message.startswith("held: it cannot be assessed")) == (403, True)
+            assert reader.blob(NAME, next(iter(pushed.blobs))).status_code == 403
+
+
+def test_pusher_reads_what_is_held_with_a_token_to_pull(registry: Running, pusher: Client) -> None:
+    pushed = image()
+    pusher.push(NAME, pushed, "v1")
+    with (
+        Client(registry.url, "pusher;/registry/team/app") as pulling,
+        Client(registry.url, "pusher;/registry/x") as other,
+    ):
+        assert pulling.manifest(NAME, "v1").status_code == 200
+        assert other.manifest(NAME, "v1").status_code == 401
+
+
+def test_summary_that_holds_the_remedy_is_not_followed_by_it_again(
+    pusher: Client, reader: Client, judge: Judge
+) -> None:
+    pushed = image()
+    pusher.push(NAME, pushed, "v1")
+    judge.decide(NAME, pushed.digest, GateState.REFUSED, "refused: CVE-1 in zlib; update openssl to 3.0.17 and pu…")
+    _, _, message = error_of(reader.manifest(NAME, "v1"))
+    assert message.startswith("refused: CVE-1 in zlib; update openssl to 3.0.17: see ")
+
+
+def test_head_tells_those_without_any_right_nothing(registry: Running, pusher: Client) -> None:
+    pushed = image()
+    pusher.push(NAME, pushed, "v1")
+    with Client(registry.url, "stranger") as stranger, Client(registry.url) as nobody:
+        path = f"/v2/{NAME}/blobs/{next(iter(pushed.blobs))}"
+        assert stranger.http.head(path).status_code == 404
+        assert nobody.http.head(path).status_code == 401

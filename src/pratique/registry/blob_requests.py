@@ -72,9 +72,14 @@ class BlobRequests:
         await send_blob(scope, send, self._store, threads_of(scope), blob)
 
     async def head(self, address: Address, scope: HttpScope, receive: Receive, send: Send) -> None:
-        """HEAD: depends on rights only, and renews the lease for those who push."""
+        """HEAD: depends on rights only, and renews the lease for those who push.
+
+        The answer has no body, so whoever lacks every right hears 404 here and the reason at the next step of a push.
+        """
         del receive
         caller, name, digest = caller_of(scope), address.repository, str(parse_digest(address.last))
+        if not self._rights.may_know(caller, name, PULL, PUSH, SIGN):
+            raise BlobUnknown("there is no such blob in this repository")
         self._rights.require(caller, name, PULL, PUSH, SIGN)
         blob = self._find(name, digest)
         if self._rights.holds(caller, PUSH, name):
@@ -266,16 +271,16 @@ class BlobRequests:
         if not blob.manifests:
             raise BlobUnknown("there is no such blob in this repository", remedy="push it, or check the digest")
         states = self._gates_of(blob)
-        if all(state != GateState.REFUSED for state, _, _ in states):
+        if any(state == GateState.HELD and decision is None for state, _, _, decision in states):
             await self._waiter.until(opened, self._gate_wait)
         if not opened():
-            state, reason, digest = self._gates_of(blob)[0]
+            state, reason, digest, _ = self._gates_of(blob)[0]
             link = page_link(scope, name.value, digest)
             raise refusal(GateState(state), GateReason.from_json(reason), link)
 
-    def _gates_of(self, blob: HeldBlob) -> list[tuple[str, dict[str, object], str]]:
+    def _gates_of(self, blob: HeldBlob) -> list[tuple[str, dict[str, object], str, str | None]]:
         query = (
-            sa.select(gates.c.state, gates.c.reason, manifests.c.digest)
+            sa.select(gates.c.state, gates.c.reason, manifests.c.digest, gates.c.decision_id)
             .join(manifest_blobs, manifest_blobs.c.manifest_id == gates.c.manifest_id)
             .join(manifests, manifests.c.id == gates.c.manifest_id)
             .where(manifest_blobs.c.blob_id == blob.id, manifests.c.repository_id == blob.repository_id)

@@ -79,10 +79,10 @@ class Gates:
         row = tx.execute(_MANIFEST.where(condition)).one_or_none()
         if row is None or row.kind in _DERIVED:
             return False
-        changed = self._set(tx, row, verdict)
-        if changed:
+        before = row.state
+        if self._set(tx, row, verdict):
             self._follow(tx, [(repository_id, digest)])
-        return changed
+        return bool(before != verdict.state)
 
     def recompute(self, tx: Transaction, repository_id: str, digest: str) -> None:
         """Derive again what depends on a manifest that came or went."""
@@ -94,6 +94,7 @@ class Gates:
         tx.execute(sa.delete(gates).where(gates.c.manifest_id == manifest_id))
 
     def _set(self, tx: Transaction, row: sa.Row[Any], verdict: Verdict) -> bool:
+        """Write the verdict; True when anything about the gate is new, so that what depends on it is derived again."""
         reason = verdict.reason.as_json()
         same = row.state == verdict.state
         if same and row.reason == reason and row.decision_id == verdict.decision_id:
@@ -102,9 +103,9 @@ class Gates:
         if not same:
             values["since"] = tx.now
         tx.execute(sa.update(gates).where(gates.c.manifest_id == row.id).values(values))
-        if same:
-            return False
-        self._moved(tx, row, verdict)
+        if not same:
+            self._moved(tx, row, verdict)
+        tx.hint(f"gate:{row.id}")
         return True
 
     def _moved(self, tx: Transaction, row: sa.Row[Any], verdict: Verdict) -> None:
@@ -123,7 +124,6 @@ class Gates:
             "summary": verdict.reason.summary,
         }
         self._events.publish(tx, Event(GATE_CHANGED, f"{row.repository}@{row.digest}", data))
-        tx.hint(f"gate:{row.id}")
 
     def _count(self, tx: Transaction, manifest_id: int, *, opened: int = 0, named: int = 0) -> None:
         repository = sa.select(manifests.c.repository_id).where(manifests.c.id == manifest_id).scalar_subquery()
@@ -165,7 +165,7 @@ class Gates:
     def _of_members(self, tx: Transaction, row: sa.Row[Any]) -> Verdict:
         member = manifest_members.alias()
         query = (
-            sa.select(member.c.runnable, manifests.c.kind, gates.c.state, gates.c.reason)
+            sa.select(member.c.runnable, manifests.c.kind, gates.c.state, gates.c.reason, gates.c.decision_id)
             .join(manifests, (manifests.c.digest == member.c.digest) & (manifests.c.repository_id == row.repository_id))
             .join(gates, gates.c.manifest_id == manifests.c.id)
             .where(member.c.manifest_id == row.id)
@@ -178,16 +178,21 @@ class Gates:
         return tx.execute(_MANIFEST.where(condition)).one_or_none() if digest else None
 
 
-def derive_index(members: list[tuple[bool, str, str, dict[str, Any]]]) -> Verdict:
-    """Return the gate of an index from its present members: (runnable, kind, state, reason). Pure."""
+def derive_index(members: list[tuple[bool, str, str, dict[str, Any], str | None]]) -> Verdict:
+    """Return the gate of an index from its present members: (runnable, kind, state, reason, decision). Pure."""
     runnable = [member for member in members if member[0] and member[1] != ArtifactKind.ATTACHED]
     considered = runnable or members
     if not considered:
         return Verdict(GateState.HELD, GateReason("held: none of the images it lists is here"))
-    states = [state for _, _, state, _ in considered]
+    states = [member[2] for member in considered]
     if GateState.OPEN in states:
         count = states.count(GateState.OPEN)
         return Verdict(GateState.OPEN, GateReason(f"open: {count} of {len(states)} listed images are open"))
-    if GateState.HELD in states:
-        return Verdict(GateState.HELD, GateReason(f"held: {states.count(GateState.HELD)} listed images wait"))
-    return Verdict(GateState.REFUSED, GateReason.from_json(considered[0][3]))
+    undecided = sum(state == GateState.HELD and decision is None for _, _, state, _, decision in considered)
+    if undecided:
+        return Verdict(
+            GateState.HELD, GateReason(f"held: {undecided} of {len(states)} listed images are not judged yet")
+        )
+    state = GateState.HELD if GateState.HELD in states else GateState.REFUSED
+    _, _, _, reason, decision = considered[states.index(state)]
+    return Verdict(state, GateReason.from_json(reason), decision)

@@ -66,7 +66,7 @@ class ManifestRequests:
         self._rights.require(caller, name, PULL)
         sees_held = self._rights.sees_held(caller, name)
         found = self._find(name, reference, sees_held=sees_held)
-        if found.state == GateState.HELD and not sees_held:
+        if not sees_held and found.state == GateState.HELD and found.decision_id is None:
             await self._waiter.decided(found.id, self._gate_wait)
             found = self._find(name, reference, sees_held=False)
         _pulled[found.state].add()
@@ -181,11 +181,18 @@ class ManifestRequests:
 
 def refusal(state: GateState, reason: GateReason, link: str) -> Held | Refused:
     """Return the error for a reader: which finding, what to do and where to read more, in that order."""
-    text = " ".join(part for part in (reason.summary, reason.remedy) if part)
+    text = _joined(reason.summary, reason.remedy)
     where = f"see {reason.link or link}"
     if state is GateState.HELD:
         return Held(text, remedy=where)
     return Refused(text, remedy=where)
+
+
+def _joined(summary: str, remedy: str) -> str:
+    """Both, and once what stands in both: a summary that has room ends with the beginning of the remedy."""
+    place = summary.find(remedy[:24]) if remedy else -1
+    head = summary[:place].rstrip("; :,.") + "; " if place > 0 else f"{summary} " if remedy else summary
+    return head + remedy
 
 
 def _headers(found: FoundManifest) -> list[tuple[bytes, bytes]]:

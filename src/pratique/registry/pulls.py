@@ -23,6 +23,7 @@ class FoundManifest:
     content: bytes
     state: str
     reason_json: str
+    decision_id: str | None
     pending: int
     """Not 0 when the tag serves another manifest, or none, to readers."""
 
@@ -43,6 +44,7 @@ _COLUMNS = (
     manifests.c.content,
     gates.c.state,
     sa.type_coerce(gates.c.reason, sa.Text),
+    gates.c.decision_id,
 )
 
 
@@ -77,10 +79,10 @@ def find_manifest(
     return None if row is None else FoundManifest(*row)
 
 
-def gate_state(tx: Transaction, manifest_id: int) -> str | None:
-    """Return the state of one gate; None when the manifest is gone."""
+def is_undecided(tx: Transaction, manifest_id: int) -> bool:
+    """True while nobody has judged: the gate is held and no decision says why."""
     row = _STATE.first(tx, {"manifest": manifest_id})
-    return None if row is None else str(row[0])
+    return row is not None and row[0] == GateState.HELD and row[1] is None
 
 
-_STATE = Prepared(sa.select(gates.c.state).where(gates.c.manifest_id == sa.bindparam("manifest")))
+_STATE = Prepared(sa.select(gates.c.state, gates.c.decision_id).where(gates.c.manifest_id == sa.bindparam("manifest")))

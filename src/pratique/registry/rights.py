@@ -41,7 +41,18 @@ class Rights:
         return self._authorizer.allowed(caller, permission, Scope.for_repository(name.value))
 
     def sees_held(self, caller: Caller, name: RepositoryName) -> bool:
-        """True for callers whom gates do not stop: those who may push here or read quarantine."""
+        """True for callers whom gates do not stop: those who may push here or read quarantine.
+
+        A client that pulls asks for a token to pull, so the right to push is looked for behind such a token too.
+        """
         scope = Scope.for_repository(name.value)
+        if not caller.admits(QUARANTINE, scope):
+            return False
+        unbounded = replace(caller, bound=None) if caller.bound is not None else caller
         allowed = self._authorizer.allowed
-        return allowed(caller, PUSH, scope) or allowed(caller, QUARANTINE, scope)
+        return allowed(unbounded, PUSH, scope) or allowed(unbounded, QUARANTINE, scope)
+
+    def may_know(self, caller: Caller, name: RepositoryName, *permissions: Permission) -> bool:
+        """False for a known caller who holds none of the permissions, whatever the token: tell such a one nothing."""
+        scope, unbounded = Scope.for_repository(name.value), replace(caller, bound=None)
+        return caller.is_anonymous or any(self._authorizer.allowed(unbounded, each, scope) for each in permissions)

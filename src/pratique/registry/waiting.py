@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from pratique.core.database import Database
 from pratique.core.telemetry import METRICS
-from pratique.registry.pulls import gate_state
-from pratique.registry.types import GateState
+from pratique.registry.pulls import is_undecided
 
 FIRST_POLL = 0.2
 LAST_POLL = 1.0
@@ -24,7 +23,7 @@ class GateWaiter:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def decided(self, manifest_id: int, seconds: float) -> None:
-        """Return when the gate is no longer held, the manifest is gone, or the time is over."""
+        """Return when somebody has judged, the manifest is gone, or the time is over."""
         self._listen()
         event = asyncio.Event()
         self._woken.setdefault(manifest_id, set()).add(event)
@@ -51,7 +50,7 @@ class GateWaiter:
             _waiting.add(-1)
 
     def _decided(self, manifest_id: int) -> bool:
-        return self._database.read_here(lambda tx: gate_state(tx, manifest_id)) != GateState.HELD
+        return not self._database.read_here(lambda tx: is_undecided(tx, manifest_id))
 
     def _listen(self) -> None:
         if self._loop is None:

@@ -37,7 +37,7 @@ HELD_RETRY = 10
 
 def oci_error(error: PratiqueError, scope: HttpScope) -> ErrorAnswer:
     """The error body of the distribution specification; clients print its message, so what to do stands in it."""
-    message = f"{error.message}: {error.remedy}" if error.remedy else error.message
+    message = sentence(error)
     entry: dict[str, Any] = {"code": _code(error), "message": message}
     if error.detail:
         entry["detail"] = {
@@ -49,6 +49,13 @@ def oci_error(error: PratiqueError, scope: HttpScope) -> ErrorAnswer:
     if isinstance(error, Held):
         headers["retry-after"] = str(HELD_RETRY)
     return ErrorAnswer(error.status, headers, msgspec.json.encode({"errors": [entry]}))
+
+
+def sentence(error: PratiqueError) -> str:
+    """Message and remedy as one line for a terminal."""
+    if not error.remedy:
+        return error.message
+    return f"{error.message}{' ' if error.message.endswith(('.', '!', '?')) else ': '}{error.remedy}"
 
 
 def challenge(scope: HttpScope) -> str:
