@@ -63,6 +63,10 @@ class World:
         request = TokenRequest("secret", name, secret, scopes, **more)
         return self.run(self.identity.token_service.issue(request, address))
 
+    def other_owner(self) -> None:
+        """Somebody else owns everything, so that the principal of a test may go."""
+        self.assign(self.create("other-owner"), "Owner", "/")
+
     def may(self, principal: Principal, permission: Permission, scope: str) -> bool:
         return self.identity.authorizer.explain(principal.id, permission, Scope.parse(scope)).allowed
 

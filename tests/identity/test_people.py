@@ -136,6 +136,16 @@ def test_wrong_names_and_passwords_get_one_answer(
     assert str(refused.value) == "Name and password do not fit together."
 
 
+@pytest.mark.parametrize(("password", "code"), [(PASSWORD, "000000"), ("wrong password here", "000000")])
+def test_one_step_does_not_say_what_was_wrong(
+    world: World, ann: tuple[Principal, str], password: str, code: str
+) -> None:
+    people = world.identity.people
+    with pytest.raises(SignInRefused, match="Name, password and code do not fit together"):
+        world.run(people.sign_in("ann", password, code, **HERE))
+    assert world.run(people.sign_in("ann", PASSWORD, code_at(world, ann[1]), **HERE))
+
+
 def test_unknown_names_cost_a_full_hash(
     world: World, ann: tuple[Principal, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,9 @@ def test_nobody_is_allowed_anything_when_the_records_cannot_be_read(
 def test_a_disabled_principal_is_refused_everywhere(both: World) -> None:
     principal = both.create()
     both.assign(principal, "Owner", "/")
+    with pytest.raises(Conflict):
+        both.write(lambda tx: both.identity.principals.set_active(tx, OPERATOR, principal, active=False))
+    both.other_owner()
     both.write(lambda tx: both.identity.principals.set_active(tx, OPERATOR, principal, active=False))
     assert not both.may(principal, PULL, "/registry/app")
     both.write(lambda tx: both.identity.principals.set_active(tx, OPERATOR, principal, active=True))
@@ -111,6 +114,7 @@ def test_a_re_created_principal_inherits_nothing(both: World) -> None:
     principal = both.create("builder")
     secret = both.secret(principal)
     both.assign(principal, "Owner", "/")
+    both.other_owner()
     both.write(lambda tx: both.identity.principals.delete(tx, OPERATOR, principal))
     again = both.create("builder")
     assert again.id != principal.id
@@ -193,8 +197,12 @@ def test_built_in_names_cannot_be_taken(world: World, name: str) -> None:
 def test_the_last_owner_stays(world: World) -> None:
     one, two = world.create("one"), world.create("two")
     first = world.assign(one, "Owner", "/")
-    with pytest.raises(Conflict):
-        world.write(lambda tx: world.identity.assignments.delete(tx, OPERATOR, first))
+    for remove in (
+        lambda tx: world.identity.assignments.delete(tx, OPERATOR, first),
+        lambda tx: world.identity.principals.delete(tx, OPERATOR, one),
+    ):
+        with pytest.raises(Conflict):
+            world.write(remove)
     world.assign(two, "Owner", "/")
     world.write(lambda tx: world.identity.assignments.delete(tx, OPERATOR, first))
 

@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from pratique.core.clock import SECOND
 from pratique.core.database import Page, Transaction
 from pratique.core.database.paging import after, check_limit, page
-from pratique.core.errors import Conflict, Invalid
+from pratique.core.errors import Invalid
 from pratique.core.ids import new_id
 from pratique.core.permissions import Caller, Permission, Scope
-from pratique.identity import roles
 from pratique.identity.errors import AssignmentNotFound, BeyondOwnRights
 from pratique.identity.ground import Ground
+from pratique.identity.owners import is_ownership, require_other_owner
 from pratique.identity.rights import assignment_of
 from pratique.identity.tables import assignments
 from pratique.identity.types import Assignment, Effect, Principal, Role
@@ -84,8 +84,8 @@ class AssignmentService:
     def delete(self, tx: Transaction, caller: Caller, assignment: Assignment) -> None:
         """Take a role away, at once."""
         self._authorizer.require(caller, Permission.IDENTITY_ASSIGNMENTS_WRITE, assignment.scope)
-        if _is_last_owner(tx, assignment):
-            raise Conflict("This is the last owner of everything.", remedy="Make somebody else Owner at / first.")
+        if is_ownership(assignment):
+            require_other_owner(tx, assignment.principal_id)
         tx.execute(sa.delete(assignments).where(assignments.c.id == assignment.id))
         self._memory.changed(tx)
         detail = {"role": assignment.role_id, "scope": str(assignment.scope), "effect": assignment.effect}
@@ -131,19 +131,6 @@ def _below(scope: Scope) -> sa.ColumnElement[bool]:
         return sa.true()
     path = str(scope)
     return sa.or_(assignments.c.scope == path, assignments.c.scope.startswith(path + "/", autoescape=True))
-
-
-def _is_last_owner(tx: Transaction, assignment: Assignment) -> bool:
-    owner = roles.find("Owner").id
-    if (assignment.role_id, assignment.scope, assignment.effect) != (owner, Scope.root(), "allow"):
-        return False
-    others = sa.select(sa.func.count()).where(
-        assignments.c.role_id == owner,
-        assignments.c.scope == "/",
-        assignments.c.effect == "allow",
-        assignments.c.id != assignment.id,
-    )
-    return not tx.execute(others).scalar_one()
 
 
 def _row(assignment: Assignment) -> dict[str, Any]:

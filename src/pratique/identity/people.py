@@ -87,6 +87,17 @@ class People:
 
         return await self._database.write_async(save)
 
+    async def sign_in(self, name: str, password: str, code: str, *, address: str, agent: str) -> NewSession:
+        """Password and code in one step; the answer does not say which of them was wrong."""
+        try:
+            ticket = await self.check_password(name, password, address=address)
+            return await self.check_code(ticket.value, code, address=address, agent=agent)
+        except SignInRefused:
+            raise SignInRefused(
+                "Name, password and code do not fit together.",
+                remedy="A code works once; the next comes in 30 seconds.",
+            ) from None
+
     async def check_password(self, name: str, password: str, *, address: str) -> Ticket:
         """First step of a sign-in: return a ticket for the code, or raise SignInRefused or LockedOut."""
         self._passwords.require_room()

@@ -17,6 +17,7 @@ from pratique.core.ids import new_id
 from pratique.core.permissions import Caller, Permission, Scope
 from pratique.identity.errors import BeyondOwnRights, CredentialNotFound, NameTaken, PrincipalNotFound
 from pratique.identity.ground import Ground
+from pratique.identity.owners import require_other_owner
 from pratique.identity.rights import read_rights
 from pratique.identity.secrets import new_secret, proof_of
 from pratique.identity.tables import credentials, principals, sessions
@@ -97,6 +98,8 @@ class PrincipalService:
             raise Conflict("Nobody disables themselves.", remedy="Ask another administrator.")
         if active:
             self.require_no_more_than_own(tx, caller, principal)
+        else:
+            require_other_owner(tx, principal.id)
         state = "active" if active else "disabled"
         tx.execute(sa.update(principals).where(principals.c.id == principal.id).values(state=state))
         if not active:
@@ -117,6 +120,7 @@ class PrincipalService:
         """Remove a principal with its all that hangs on it; its name becomes free and inherits nothing."""
         if principal.id == caller.principal_id:
             raise Conflict("Nobody deletes themselves.", remedy="Ask another administrator.")
+        require_other_owner(tx, principal.id)
         tx.execute(sa.delete(principals).where(principals.c.id == principal.id))
         self._memory.changed(tx)
         self._audit.with_change(tx, "identity.principal.delete", caller, principal.id, {"name": principal.name})
