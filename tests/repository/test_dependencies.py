@@ -68,9 +68,11 @@ def test_every_dependency_is_pinned_with_hashes_and_without_an_address() -> None
 
 
 def test_the_pins_are_those_of_the_project_and_agree_with_each_other() -> None:
-    pins: dict[str, str] = {}
+    pins: dict[tuple[str, str], str] = {}
     for file in sorted((ROOT / "requirements").glob("*.txt")):
-        for name, version in re.findall(r"^([a-z0-9.-]+)==(\S+)", file.read_text(), re.MULTILINE):
-            assert pins.setdefault(name, version) == version, f"{name} in {file.name}"
+        for name, version, marker in re.findall(
+            r"^([a-z0-9.-]+)==([^\s;]+)( ; [^\\]+)?", file.read_text(), re.MULTILINE
+        ):
+            assert pins.setdefault((name, marker), version) == version, f"{name} in {file.name}"
     wanted = {plain(text) for group in PROJECT["dependency-groups"].values() for text in group} | declared()
-    assert wanted <= set(pins)
+    assert wanted <= {name for name, _ in pins}

@@ -28,7 +28,6 @@ _REQUIRED = (
     "msgspec",
     "packaging",
     "pyotp",
-    "re2",
     "segno",
     "sqlalchemy",
     "starlette",
@@ -52,8 +51,6 @@ def python(_settings: Settings) -> Result:
 
 def libraries(settings: Settings) -> Result:
     needed = [*_REQUIRED]
-    if platform.machine() == "x86_64":
-        needed.append("hyperscan")
     if settings.database.url.startswith("postgresql"):
         needed.append("psycopg")
     if settings.blobs.store == "s3":
