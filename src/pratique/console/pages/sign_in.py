@@ -59,11 +59,12 @@ class SignInPages:
         """Begin a session with name, password and code, all in one form: it works without scripts or a second page."""
         form = await self._desk.csrf.checked(request)
         wanted = addresses.safe_next(forms.text(form, "next", 2000))
-        name, people = forms.text(form, "name", 128), self._identity.people
+        name = forms.text(form, "name", 128)
         address, agent = seen(request)
         try:
-            ticket = await people.check_password(name, password_of(form), address=address)
-            session = await people.check_code(ticket.value, code_of(form), address=address, agent=agent)
+            session = await self._identity.people.sign_in(
+                name, password_of(form), code_of(form), address=address, agent=agent
+            )
         except _WRONG as error:
             return self._form(request, wanted, error=error, name=name)
         return signed_in(session, wanted)
