@@ -101,6 +101,7 @@ class Synchroniser:
                 bench.stage.close()
                 bench.stage = Stage(self._writer.work / f"{name}.stage")
         finally:
+            bench.discard_content()
             bench.stage.close()
             if view is not None:
                 view.close()

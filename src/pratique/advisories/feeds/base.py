@@ -119,6 +119,11 @@ class Workbench:
     def kept(self, part: str) -> Path:
         return self.directory / f"{part}.kept"
 
+    def discard_content(self) -> None:
+        """Remove downloads that were read or refused; partial ones stay, to be resumed."""
+        for path in self.directory.glob("*.content"):
+            path.unlink(missing_ok=True)
+
     def count(self, parsed: int = 1) -> None:
         self.parsed += parsed
 

@@ -7,6 +7,7 @@ Invariants:
 """
 
 import fcntl
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +75,13 @@ class StoreWriter:
                     "Another process is fetching or importing advisories.",
                     remedy="Wait until it is done, or end it; what it has finished is kept.",
                 ) from None
+            self._clear_work()
             yield
+
+    def _clear_work(self) -> None:
+        """Remove what a writer that was killed has left; the lock says that nobody works there now."""
+        shutil.rmtree(self.work)
+        self.work.mkdir()
 
     def manifest(self) -> Manifest:
         return read_manifest(self.directory) or empty_manifest()
