@@ -29,7 +29,7 @@ def _public_keys(settings: Settings) -> list[PublicKey]:
     try:
         return list(running.public_keys(Purpose.AUDIT))
     except KeysUnavailable:
-        stopped = local_keys(folder, Role.ADMIN)
+        stopped = local_keys(folder, Role.ADMIN, unseal_file=settings.keys.unseal_file)
         try:
             return list(stopped.public_keys(Purpose.AUDIT))
         finally:

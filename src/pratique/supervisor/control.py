@@ -115,6 +115,8 @@ def environment_of(loaded: Loaded) -> dict[str, str]:
             environment[source] = str(value)
     if loaded.file_exists:
         environment["PRATIQUE_CONFIG"] = str(loaded.file)
+    if loaded.settings.keys.unseal_file is not None:  # the key process reads no settings file
+        environment["PRATIQUE_KEYS__UNSEAL_FILE"] = str(loaded.settings.keys.unseal_file.absolute())
     environment["PRATIQUE_DATA__DIRECTORY"] = str(loaded.settings.data.directory)
     return environment
 

@@ -149,3 +149,18 @@ def test_a_successor_waits_for_the_one_that_is_ending(key_process: KeyProcess) -
     assert client.installation()
     client.close()
     successor.stop()
+
+
+def test_the_unseal_key_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "other").mkdir()
+    monkeypatch.setenv("PRATIQUE_KEYS__UNSEAL_FILE", str(tmp_path / "other" / "unseal.key"))
+    running = KeyProcess(tmp_path / "state")
+    running.start()
+    running.stop()
+    assert (tmp_path / "other" / "unseal.key").exists()
+    assert not (running.folder / "unseal.key").exists()
+    with pytest.raises(SealBroken, match="missing"):
+        local_keys(running.folder)
+    client = local_keys(running.folder, unseal_file=tmp_path / "other" / "unseal.key")
+    assert client.installation()
+    client.close()

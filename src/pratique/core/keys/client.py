@@ -103,13 +103,19 @@ def connect_keys(folder: Path, role: Role, *, patience: float = 0.5) -> Keys:
     return Keys(pool.exchange, pool.close)
 
 
-def local_keys(folder: Path, role: Role = Role.API, *, clock: Clock | None = None) -> Keys:
+def local_keys(
+    folder: Path, role: Role = Role.API, *, clock: Clock | None = None, unseal_file: Path | None = None
+) -> Keys:
     """A client that holds the keys of `folder` in this process, for tests and for commands without a server."""
     from pratique.core.keys.operations import Operations
     from pratique.core.keys.ring import SealedFile
 
-    file = SealedFile(folder)
-    operations = Operations(file, clock or SystemClock())
+    file = SealedFile(folder, unseal_file)
+    try:
+        operations = Operations(file, clock or SystemClock())
+    except BaseException:
+        file.close()
+        raise
     return Keys(lambda request: operations.perform(role, request), file.close)
 
 

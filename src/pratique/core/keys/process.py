@@ -144,7 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the keys of one state folder; returns the exit code."""
     parser = argparse.ArgumentParser(prog="pratique.core.keys.process", description="Holds the keys of Pratique.")
     parser.add_argument("--state", type=Path, required=True, help="state folder; keys live in its keys/ folder")
-    parser.add_argument("--unseal-file", type=Path, help="file with the unseal key, when it is not in keys/")
+    parser.add_argument(
+        "--unseal-file",
+        type=Path,
+        default=os.environ.get("PRATIQUE_KEYS__UNSEAL_FILE"),
+        help="file with the unseal key, when it is not in keys/",
+    )
     parser.add_argument("--account", type=int, action="append", default=[], help="user id that may also connect")
     options = parser.parse_args(arguments)
     folder: Path = options.state / "keys"

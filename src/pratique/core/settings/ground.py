@@ -110,6 +110,11 @@ class Blobs:
 class Keys:
     """The process that holds every key."""
 
+    unseal_file: Path | None = setting(
+        None,
+        "File with the key that opens the sealed key file, mode 0600. Empty: `keys/unseal.key` in the data folder, "
+        "which protects a copied database but not a copied folder; a path on other storage protects that too.",
+    )
     start_timeout: float = setting(
         10.0,
         "How long other processes wait for the key process at start.",
