@@ -55,7 +55,7 @@ def join_domains(ground: Ground) -> Domains:
         settings.data.directory / "advisories", starter=settings.advisories.starter, clock=ground.clock
     )
     reader = ReaderPool(settings.scan.children, limits=reader_limits(settings), memory_bytes=settings.scan.layer_memory)
-    scan = ScanService()
+    scan = ScanService(advisories)
     scan_jobs = _join_scan(ground, registry, advisories, reader)
     trust = _join_trust(ground, registry, scan)
     recommendation_jobs = RecommendationJobs(ground.database, ground.jobs, ground.epochs, order_of)
