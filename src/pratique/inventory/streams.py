@@ -44,6 +44,11 @@ class Stored:
         """Reads what is left, so that the digest is that of the whole blob."""
         while self.read(CHUNK):
             pass
+        return self.digest
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was read so far."""
         return "sha256:" + self._hash.hexdigest()
 
 
@@ -59,13 +64,16 @@ class Tape:
 
     @property
     def diff_id(self) -> str:
+        if self.compression == "none":
+            return self._stored.digest  # the same bytes need no second hash
         return "sha256:" + self._hash.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
         """All chunks, none empty. Raises `StopReading` where the stream is damaged, ambiguous or over a limit."""
         deadline = time.monotonic() + self._limits.seconds
         for chunk in self._decompressed():
-            self._hash.update(chunk)
+            if self.compression != "none":
+                self._hash.update(chunk)
             self.size += len(chunk)
             self._check(deadline)
             yield chunk
