@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from starlette.testclient import TestClient
 from tests.console.conftest import browser
@@ -183,3 +185,16 @@ def test_names_of_people_are_foreign_too(running: Running) -> None:
     assert OPERATOR.name
     client = browser(running, running.session("o.brien+x@example"))
     assert "o.brien+x@example" in Reading(client.get("/account").text).text
+
+
+def test_data_that_nothing_needs_is_not_missed(full: Running, client: TestClient) -> None:
+    assert "Advisory data is missing" in client.get("/recommendations").text
+    full.feeds.feeds = [replace(feed, needed="") for feed in full.feeds.feeds]
+    assert "Advisory data is" not in client.get("/recommendations").text
+
+
+def test_a_date_in_the_proof_is_a_date(running: Running, client: TestClient) -> None:
+    seed(
+        running.database, (("registry/team/web", 1, (replace(NGINX, evidence={"data_date": 1_795_415_150_000_000}),)),)
+    )
+    assert "2026-11-23" in Reading(client.get(f"/recommendations/{recommendation_id(NGINX.action)}").text).text

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pratique.console import addresses
+from pratique.console.wording import utc
 from pratique.recommendations.risk import Risk
 from pratique.recommendations.types import Evidence
 
@@ -125,13 +126,22 @@ def _name(location: str) -> str:
 
 
 def _facts(found: Evidence) -> tuple[tuple[str, str], ...]:
-    facts = [(label, _plain(found.proof[key])) for key, label in _FACTS if found.proof.get(key) not in (None, "", [])]
+    facts = [
+        (label, _worded(key, found.proof[key])) for key, label in _FACTS if found.proof.get(key) not in (None, "", [])
+    ]
     facts.append(("Package address", found.location))
     if len(found.aliases) > 1:
         facts.append(("Also known as", ", ".join(found.aliases)))
     if found.assessed:
         facts.append(("Severity by", found.severity_source or "nobody: not rated"))
     return tuple(facts)
+
+
+def _worded(key: str, value: Any) -> str:
+    """Dates come as microseconds or as text, from different producers."""
+    if key.endswith("_date") and isinstance(value, int):
+        return utc(value)
+    return _plain(value)
 
 
 def _plain(value: Any) -> str:

@@ -185,7 +185,7 @@ def _scanning(count: int) -> tuple[Banner, ...]:
 
 def _data(feeds: Sequence[FeedView]) -> tuple[Banner, ...]:
     """Say how far the data can be trusted: one line for the worst of what is needed."""
-    needed = [feed for feed in feeds if feed.needed] or list(feeds)
+    needed = [feed for feed in feeds if feed.needed]
     for freshness, title, text in _FRESHNESS:
         names = [feed.name for feed in needed if feed.freshness is freshness]
         if names:
