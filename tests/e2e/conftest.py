@@ -6,8 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ class Installation:
     state: Path
     port: int
     clients: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -39,6 +40,7 @@ class Installation:
             "PRATIQUE_REGISTRY__GATE_WAIT": "20",
             "XDG_RUNTIME_DIR": str(self.clients),
             "REGISTRY_AUTH_FILE": str(self.clients / "auth.json"),
+            **self.settings,
         }
 
     def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
@@ -92,10 +94,11 @@ def own_installation(tmp_path: Path) -> Iterator[Installation]:
     made.run("down")
 
 
-def start(folder: Path) -> Installation:
+def start(folder: Path, **settings: str) -> Installation:
+    """Start a server below `folder`; `settings` are environment variables."""
     clients = folder / "clients"
     (clients / "certs").mkdir(parents=True)
-    made = Installation(folder / "state", free_port(), clients)
+    made = Installation(folder / "state", free_port(), clients, settings)
     made.ok("up")
     shutil.copy(made.state / "tls" / "ca.pem", clients / "certs" / "ca.crt")
     return made

@@ -23,6 +23,7 @@ def status(
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until there is an answer.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most, with --wait.", min=0)] = 300.0,
+    findings: Annotated[bool, typer.Option("--findings", help="List every finding of the image as well.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Say whether an image may be pulled: exit code 0 open, 1 refused, 6 held or no answer in time."""
@@ -33,10 +34,14 @@ def status(
         return
     repository, reference = parse_image(image)
     found = ask(repository, reference, timeout if wait else 0.0)
+    if findings:
+        found["findings"] = list_findings(repository, reference)
     if output is Output.JSON:
         emit_json(found)
     else:
         _print(found)
+        if findings:
+            emit([_row(item) for item in found["findings"]], _COLUMNS, output)
     raise typer.Exit(_ANSWERS[found["state"]])
 
 
@@ -67,6 +72,24 @@ def ask(repository: str, reference: str, timeout: float) -> dict[str, Any]:
             found: dict[str, Any] = answer.json()
             if found["settled"] or time.monotonic() >= end:
                 return found
+
+
+def list_findings(repository: str, reference: str) -> list[dict[str, Any]]:
+    """Return all that is known against an image, worst first."""
+    from pratique.cli.client import connect
+
+    path = f"/api/v1/images/{quote(repository)}/manifests/{quote(reference, safe=':')}/findings"
+    with connect() as client:
+        items: list[dict[str, Any]] = client.get(path, timeout=120.0).json()["items"]
+    return items
+
+
+_COLUMNS = ("vulnerability", "severity", "exploited", "package", "version", "fix", "state")
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    package = item["location"].rpartition("/")[2]
+    return {**item, "vulnerability": (item["aliases"] or [item["rule"]])[0], "package": package}
 
 
 def _print(found: dict[str, Any]) -> None:
