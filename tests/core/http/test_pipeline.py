@@ -169,3 +169,10 @@ def test_flood_on_one_plane_is_shed_and_others_answer(plain: Running) -> None:
 def test_log_of_a_failure_names_the_request(http: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         http.get("/data/boom")
+
+
+def test_crumbs_of_a_cookie_are_one_cookie() -> None:
+    from pratique.core.http.pipeline import _headers_of
+
+    lines = [(b"cookie", b"a=1"), (b"host", b"localhost"), (b"cookie", b"b=2")]
+    assert _headers_of(lines) == {b"cookie": b"a=1; b=2", b"host": b"localhost"}
