@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import bundle
-from environment import PYTHON, ROOT, SetupError, ensure_assets, ensure_environment
+from environment import PYTHON, SetupError, ensure_assets, ensure_environment
 
 
 def main() -> int:
@@ -60,7 +60,7 @@ def up(options: argparse.Namespace) -> None:
 def make_bundle(options: argparse.Namespace) -> None:
     target = bundle.make(options.file)
     size = target.stat().st_size / 1024**2
-    print(f"\n{target} ({size:.0f} MB)\nCopy it beside a clone of {ROOT.name} and run:  make up BUNDLE={target.name}")
+    print(f"\n{target} ({size:.0f} MB)\nCopy it to a clone of this version and run:  make up BUNDLE={target.name}")
 
 
 if __name__ == "__main__":

@@ -171,8 +171,10 @@ def _raise_failure(status: Mapping[str, Any], files: RunFiles) -> None:
         raise StartFailed(message, remedy=remedy.strip() or f"read the logs in {files.logs}")
     for process in status.get("processes", ()):
         if process["restarts"] >= _TRIES:
-            reason = _kept_failure(files) or f"the process {process['name']} ends again and again"
-            raise StartFailed(reason, remedy=f"read {files.logs}/{process['name']}.log; `pratique down` ends the tries")
+            kept = _kept_failure(files)
+            name = kept.partition(" ")[0] if kept.startswith(("api ", "worker ")) else process["name"]
+            reason = kept or f"the process {name} ends again and again"
+            raise StartFailed(reason, remedy=f"read {files.logs}/{name}.log; `pratique down` ends the tries")
 
 
 def _kept_failure(files: RunFiles) -> str:
