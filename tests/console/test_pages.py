@@ -198,3 +198,17 @@ def test_a_date_in_the_proof_is_a_date(running: Running, client: TestClient) -> 
         running.database, (("registry/team/web", 1, (replace(NGINX, evidence={"data_date": 1_795_415_150_000_000}),)),)
     )
     assert "2026-11-23" in Reading(client.get(f"/recommendations/{recommendation_id(NGINX.action)}").text).text
+
+
+def test_assets_are_kept_for_ever_and_sent_small(running: Running, stranger: TestClient) -> None:
+    address = Assets().address("pratique.css")
+    if not address:
+        pytest.skip("the set of browser assets is not installed")
+    packed = stranger.get(address, headers={"accept-encoding": "gzip"})
+    plain = stranger.get(address, headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
+    assert packed.content == plain.content
+    assert "immutable" in plain.headers["cache-control"]
+    assert stranger.get("/static/none.js").status_code == 404
+    assert stranger.get("/static/manifest.json").status_code == 404

@@ -58,7 +58,10 @@ def _front(desk: Desk, built: assets.Assets) -> list[Route]:
         found = built.file(request.path_params["name"])
         if found is None:
             return PlainTextResponse("No such file.\n", 404)
-        return Response(found.data, media_type=found.media_type, headers={"cache-control": assets.KEEP})
+        headers = {"cache-control": assets.KEEP, "vary": "accept-encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(found.data, media_type=found.media_type, headers=headers)
+        return Response(found.packed, media_type=found.media_type, headers={**headers, "content-encoding": "gzip"})
 
     async def appearance(request: Request) -> Response:
         form = await desk.csrf.checked(request)

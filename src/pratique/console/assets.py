@@ -3,6 +3,7 @@
 They are built by `scripts/build_console.py`. Where they are not built pages are plain HTML, and say and do the same.
 """
 
+import gzip
 import json
 import mimetypes
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ class Asset:
     """One built file, held in memory: all of them together are smaller than one photograph."""
 
     data: bytes
+    packed: bytes
+    """The same in gzip. Assets hold no secret, so that a length tells nothing; pages are never packed."""
     media_type: str
 
 
@@ -48,4 +51,5 @@ def _manifest(folder: Path) -> Mapping[str, str]:
 
 def _read(path: Path) -> Asset:
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Asset(path.read_bytes(), kind)
+    data = path.read_bytes()
+    return Asset(data, gzip.compress(data, 9, mtime=0), kind)
