@@ -1,7 +1,7 @@
 """CPU seconds of the registry beside Debian's docker-registry (CNCF distribution), both over TLS, in one run.
 
-Ours is the whole product as `pratique up` starts it, signed in as plain AcrPush and AcrPull principals, gates on; its API
-process is measured. The peer has no sign-in, no gates and no scanner. ab, curl and skopeo ask both for the same.
+Ours is the whole product as `pratique up` starts it, signed in as plain AcrPush and AcrPull principals, gates on; its
+API process is measured. The peer has no sign-in, no gates and no scanner. ab, curl and skopeo ask both for the same.
 """
 
 import argparse
