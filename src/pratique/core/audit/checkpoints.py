@@ -178,7 +178,8 @@ def _store(tx: Transaction, message: Message, encoded: bytes, signature: Signatu
         number=message.number, at=message.at, message=encoded.decode(), key_id=signature.key_id,
         signature=signature.value,
     )  # fmt: skip
-    if not tx.execute(insert.on_conflict_do_nothing()).rowcount:
+    stored = tx.execute(insert.on_conflict_do_nothing().returning(audit_checkpoints.c.number))
+    if stored.one_or_none() is None:  # RETURNING, as PostgreSQL's driver counts no rows of such an INSERT
         return False
     sealed = sa.update(audit_writers).where(audit_writers.c.writer == sa.bindparam("sealed"))
     tx.execute(
