@@ -109,6 +109,7 @@ def _join_scan(ground: Ground, registry: RegistryService, advisories: AdvisorySt
         rejudger=Rejudger(ground.database, advisories, announcer),
         announcer=announcer,
         mirror=settings.mirror,
+        security_index=settings.security_index,
     )
     jobs.register(ground.handlers, sync_every=settings.sync_every if settings.sync else None)
     return jobs

@@ -39,6 +39,7 @@ class ScanJobs:
         rejudger: Rejudger,
         announcer: Announcer,
         mirror: str = "",
+        security_index: str = "",
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -48,6 +49,7 @@ class ScanJobs:
         self._rejudger = rejudger
         self._announcer = announcer
         self._mirror = mirror
+        self._options = {"security_index": security_index} if security_index else {}
 
     def register(self, handlers: JobHandlers, *, sync_every: float | None = None) -> None:
         """Subscribe to the registry and register the kinds of jobs; `sync_every` seconds, None: only when asked."""
@@ -119,7 +121,9 @@ class ScanJobs:
     def _sync(self, context: JobContext) -> None:
         feeds = [str(name) for name in context.job.payload.get("feeds", ())]
         with FeedClient(mirror=self._mirror) as client:
-            report = sync(self._store, feeds, client, JobReporter(context), _is_cancelled(context))
+            report = sync(
+                self._store, feeds, client, JobReporter(context), _is_cancelled(context), options=self._options
+            )
         self._store.refresh()
         changed = [item.feed for item in report.outcomes if item.outcome == "updated"]
         failed = [item for item in report.outcomes if item.outcome == "failed"]
