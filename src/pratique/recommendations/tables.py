@@ -77,6 +77,13 @@ recommendation_changes = sa.Table(
 )
 """Lineages whose findings changed and were not summed up since."""
 
+recommendation_stale = sa.Table(
+    "recommendation_stale",
+    metadata,
+    sa.Column("action", TextC, primary_key=True),
+)
+"""Actions whose items changed and were not summed up since: each once, however many lineages touched it."""
+
 recommendation_days = sa.Table(
     "recommendation_days",
     metadata,

@@ -242,6 +242,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lineage", name="pk_recommendation_changes"),
     )
     op.create_table(
+        "recommendation_stale",
+        sa.Column("action", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("action", name="pk_recommendation_stale"),
+    )
+    op.create_table(
         "recommendation_days",
         sa.Column("day", TextC, nullable=False),
         sa.Column("score", sa.Float(), nullable=True),
