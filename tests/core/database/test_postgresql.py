@@ -36,6 +36,15 @@ def names(database: Database) -> set[str]:
     return set(database.read(lambda tx: tx.execute(sa.select(epochs.c.name)).scalars().all()))
 
 
+def test_a_look_at_a_whole_table_is_not_compiled_first(ground: Database) -> None:
+    """With sequential scans made endlessly dear, every count would pass the threshold of the compiler: 100 ms each."""
+    question = sa.text("EXPLAIN (ANALYZE, TIMING OFF) SELECT name, count(value) FROM epochs GROUP BY name")
+    for look in (ground.read, ground.write, ground.read_here):
+        plan = look(lambda tx: tx.execute(question).scalars().all())
+        assert any("epochs" in line for line in plan)
+        assert not any("JIT" in line for line in plan), plan
+
+
 def test_connections_that_were_lost_are_replaced_unseen(ground: Database, postgresql_url: str) -> None:
     ground.write(lambda tx: put(tx, "before"))
     assert ground.read_here(lambda tx: tx.execute(sa.select(epochs.c.value)).scalar()) == 1
