@@ -79,7 +79,7 @@ def test_short_secrets_in_known_places_are_masked(short: str) -> None:
         "io.UnsupportedOperation: underlying stream is not seekable",
         "pratique.core.database.sqlite.SqliteDatabase raised ssl.SSLCertVerificationError",
         "PRATIQUE_SERVER__CERTIFICATE_FILE is not set",
-        'File "/work/src/pratique/core/http/pipeline.py", line 120, in create_registry_manifest_requests',
+        'File "/srv/app/src/pratique/core/http/pipeline.py", line 120, in create_registry_manifest_requests',
         "python3.11/site-packages/sqlalchemy/engine/default.py",
         "==============================",
     ],
