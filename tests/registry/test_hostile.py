@@ -5,7 +5,18 @@ import socket
 
 import pytest
 from tests.registry.clients import Client, error_of
-from tests.registry.images import CONFIG, LAYER, Artifact, artifact, descriptor, image, index, layer, statement
+from tests.registry.images import (
+    CONFIG,
+    LAYER,
+    STATEMENT,
+    Artifact,
+    artifact,
+    descriptor,
+    image,
+    index,
+    layer,
+    statement,
+)
 from tests.registry.serving import Running
 
 from pratique.core.database import Transaction
@@ -15,6 +26,11 @@ from pratique.registry.parsing import DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, O
 from pratique.registry.types import ImageSource
 
 NAME = "team/app"
+EMPTY = "application/vnd.oci.empty.v1+json"
+HELM = "application/vnd.cncf.helm.config.v1+json"
+CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 BLOB = str(Digest.of(b"blob"))
 
 
@@ -158,6 +174,63 @@ def test_what_can_run_is_an_image_whatever_it_says(config: str, layer_type: str,
     told = artifact(b'{"os":"linux"}', config, [(b"bytes", layer_type)], subject=descriptor(b"s", OCI_MANIFEST))
     expected = {"other": "attached"}.get(kind, kind)
     assert parse_manifest(told.manifest, OCI_MANIFEST).kind == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "config_type", "layer_type", "media_type", "kind"),
+    [
+        # podman 4.3 runs these two with a command: it asks for the type of the config, not for what is in it.
+        (b"{}", CONFIG, LAYER, OCI_MANIFEST, "image"),
+        (b"{}", CONFIG, CHART, OCI_MANIFEST, "image"),
+        (b"{}", DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST, "image"),
+        # Docker's format knows nothing but images; not every reader of it asks for the type of the config.
+        (b"{}", EMPTY, DOCKER_LAYER, DOCKER_MANIFEST, "image"),
+        (b"{}", EMPTY, "application/x", DOCKER_MANIFEST, "image"),
+        (b'{"os":"linux"}', HELM, CHART, DOCKER_MANIFEST, "image"),
+        (b'{"os":"linux"}', HELM, "application/vnd.sylabs.sif.layer.v1.sif", OCI_MANIFEST, "image"),
+        (b"{}", HELM, LAYER, OCI_MANIFEST, "image"),
+        (b"{}", EMPTY, "application/x", OCI_MANIFEST, "other"),
+        (b'{"os":"linux"}', HELM, CHART, OCI_MANIFEST, "other"),
+    ],
+)
+def test_what_engines_run_is_an_image_even_with_an_empty_config(
+    config: bytes, config_type: str, layer_type: str, media_type: str, kind: str
+) -> None:
+    for subject in ({}, {"subject": descriptor(b"s", OCI_MANIFEST)}):
+        made = artifact(config, config_type, [(b"bytes", layer_type)], mediaType=media_type, **subject)
+        expected = "attached" if subject and kind == "other" else kind
+        assert parse_manifest(made.manifest, media_type).kind == expected
+
+
+def test_image_with_an_empty_config_is_held(pusher: Client, reader: Client) -> None:
+    hidden = artifact(b"{}", CONFIG, [(layer(b"#!/bin/sh\n", "bin/sh"), CHART)])
+    answer = pusher.push(NAME, hidden, "chart")
+    assert answer.headers["warning"].startswith('299 - "held')
+    assert error_of(reader.manifest(NAME, hidden.digest))[:2] == (403, "DENIED")
+
+
+def test_same_bytes_are_not_taken_under_another_type(pusher: Client, reader: Client) -> None:
+    body = json.loads(artifact(b'{"os":"linux"}', HELM, [(layer(b"sh", "bin/sh"), CHART)]).manifest)
+    del body["mediaType"]
+    blobs = {"config": b'{"os":"linux"}', "layer": layer(b"sh", "bin/sh")}
+    image_first = Artifact(json.dumps(body).encode(), DOCKER_MANIFEST, blobs)
+    pusher.push(NAME, image_first, "v1")
+    answer = pusher.put_manifest(NAME, Artifact(image_first.manifest, OCI_MANIFEST), "v1")
+    assert error_of(answer)[:2] == (400, "MANIFEST_INVALID")
+    assert f"is here as {DOCKER_MANIFEST}" in error_of(answer)[2]
+    assert reader.manifest(NAME, "v1").status_code == 403
+
+
+@pytest.mark.parametrize("media_type", [OCI_MANIFEST, DOCKER_MANIFEST])
+@pytest.mark.parametrize("config_type", [CONFIG, HELM])
+def test_statements_must_be_here_before_what_names_them(pusher: Client, media_type: str, config_type: str) -> None:
+    config, hidden = b'{"os":"linux"}', layer(b"#!/bin/sh\n", "bin/sh")
+    made = artifact(config, config_type, [(hidden, STATEMENT)], mediaType=media_type)
+    made.media_type = media_type
+    pusher.push_blob(NAME, config)
+    assert error_of(pusher.put_manifest(NAME, made))[:2] == (400, "MANIFEST_BLOB_UNKNOWN")
+    pusher.push_blob(NAME, hidden)
+    assert error_of(pusher.put_manifest(NAME, made))[:2] == (400, "MANIFEST_INVALID")
 
 
 def test_file_system_that_claims_to_be_a_statement_is_refused(pusher: Client) -> None:

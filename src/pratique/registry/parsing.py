@@ -18,14 +18,19 @@ MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 
 EMPTY_CONFIG = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
-"""Digest of `{}`: a config that has no layer list and no command, so nothing can be run from it."""
+"""Digest of `{}`. Only with the type of an empty config is it none: podman runs the layers beside `{}` typed as one."""
+EMPTY_CONFIG_TYPE = "application/vnd.oci.empty.v1+json"
 
 # Docker takes each of these config types for an image (moby, distribution/pull_v2.go and schema2 defaults).
 _IMAGE_CONFIGS = frozenset({
     "", "application/json", "application/octet-stream", "text/html", "text/plain",
     "application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json",
 })  # fmt: skip
-_IMAGE_LAYERS = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
+_IMAGE_LAYERS = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.sylabs.sif.",  # one file that Apptainer runs
+)
 _FOREIGN = (
     "application/vnd.oci.image.layer.nondistributable.",
     "application/vnd.docker.image.rootfs.foreign.",
@@ -91,8 +96,8 @@ class Manifest:
 
     @property
     def claims_statement(self) -> bool:
-        """True when it has an image's config but says that its layers are statements: their bytes must be looked at."""
-        return self.kind is ArtifactKind.ATTACHED and self.config is not None and _image_config(self.config)
+        """True when only the types of its layers say that it cannot run: their bytes must be looked at."""
+        return self.kind is ArtifactKind.ATTACHED and _statements(self.layers)
 
     def blobs(self) -> tuple[Descriptor, ...]:
         """Return the config and the layers, each digest once."""
@@ -137,7 +142,7 @@ def _image(body: Mapping[str, Any], media_type: str) -> Manifest:
     artifact_type = _text(body, "artifactType") or config.media_type
     return Manifest(
         media_type=media_type,
-        kind=_kind(config, layers, subject),
+        kind=_kind(media_type, config, layers, subject),
         artifact_type=artifact_type,
         subject=subject,
         config=config,
@@ -160,19 +165,27 @@ def _index(body: Mapping[str, Any], media_type: str) -> Manifest:
     )
 
 
-def _kind(config: Descriptor, layers: Sequence[Descriptor], subject: str) -> ArtifactKind:
-    """What can run is an image, whatever it says about itself; only the rest may share another's gate."""
-    if config.digest == EMPTY_CONFIG:
+def _kind(media_type: str, config: Descriptor, layers: Sequence[Descriptor], subject: str) -> ArtifactKind:
+    """What an engine would run is an image, whatever it says about itself; only the rest may share another's gate."""
+    if media_type == OCI_MANIFEST and config.digest == EMPTY_CONFIG and config.media_type == EMPTY_CONFIG_TYPE:
         return ArtifactKind.ATTACHED if subject else ArtifactKind.OTHER
-    if layers and all(layer.media_type in _STATEMENTS for layer in layers):
+    if _statements(layers):
         return ArtifactKind.ATTACHED
-    if _image_config(config) or any(layer.media_type.lower().startswith(_IMAGE_LAYERS) for layer in layers):
+    if media_type == DOCKER_MANIFEST or _image_config(config) or any(map(_image_layer, layers)):
         return ArtifactKind.IMAGE
     return ArtifactKind.ATTACHED if subject else ArtifactKind.OTHER
 
 
+def _statements(layers: Sequence[Descriptor]) -> bool:
+    return bool(layers) and all(layer.media_type in _STATEMENTS for layer in layers)
+
+
+def _image_layer(layer: Descriptor) -> bool:
+    return layer.media_type.lower().startswith(_IMAGE_LAYERS)
+
+
 def _image_config(config: Descriptor) -> bool:
-    return config.media_type.lower() in _IMAGE_CONFIGS and config.digest != EMPTY_CONFIG
+    return config.media_type.lower() in _IMAGE_CONFIGS
 
 
 def _subject(body: Mapping[str, Any]) -> str:

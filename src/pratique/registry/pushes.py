@@ -92,7 +92,8 @@ class Pushes:
             row_id = self._insert(tx, repository_id, manifest, content, digest, caller, _signed_by(tag_names))
             self._gates.create(tx, row_id, _FIRST_VERDICT.get(manifest.kind, _HELD))
         else:
-            row_id = known
+            row_id = known.id
+            _check_type(known.media_type, manifest.media_type)
         if manifest.kind is ArtifactKind.INDEX:
             self._adopt_statements(tx, repository_id, manifest)
         state = self._announce(tx, row_id, repository_id, name, manifest, digest, caller)
@@ -209,9 +210,15 @@ class Pushes:
         return _state(tx, row_id)
 
 
-def _find(tx: Transaction, repository_id: str, digest: str) -> int | None:
+def _find(tx: Transaction, repository_id: str, digest: str) -> sa.Row[tuple[int, str]] | None:
     condition = (manifests.c.repository_id == repository_id) & (manifests.c.digest == digest)
-    return tx.execute(sa.select(manifests.c.id).where(condition)).scalar_one_or_none()
+    return tx.execute(sa.select(manifests.c.id, manifests.c.media_type).where(condition)).one_or_none()
+
+
+def _check_type(stored: str, given: str) -> None:
+    """The same bytes under another type may be another kind of artifact, with another gate."""
+    if stored != given:
+        raise ManifestInvalid(f"the manifest is here as {stored}", remedy="push it with the same Content-Type")
 
 
 def _state(tx: Transaction, row_id: int) -> GateState:
