@@ -96,7 +96,7 @@ def facts_of(source: str, name: str, vulnerability: _Vulnerability) -> Iterator[
 def _advisory(name: str, release: _Release, title: str) -> Advisory:
     urgency = release.urgency.rstrip("*")
     ratings = (StoredRating("debian", _RATED[urgency]),) if urgency in _RATED else ()
-    fixed = release.fixed_version
+    fixed = _brought_here(release)
     if release.status == "undetermined":
         return Advisory(name, status="undetermined", ratings=ratings, title=title[:120])
     if fixed == "0":
@@ -112,6 +112,18 @@ def _advisory(name: str, release: _Release, title: str) -> Advisory:
         unusable=unusable,
         available=not fixed or _available(interval, release.repositories),
     )
+
+
+def _brought_here(release: _Release) -> str:
+    """The fixed version as this release has it: 1.2-1~deb13u1 is 1.2-1 built for it, and sorts before what it holds."""
+    fixed = release.fixed_version
+    builds = [version for version in release.repositories.values() if version.startswith(f"{fixed}~deb")]
+    if release.status != "resolved" or not builds:
+        return fixed
+    try:
+        return min(builds, key=lambda version: version_key("dpkg", version))
+    except UnparsableVersionError:
+        return fixed
 
 
 def _status(release: _Release, urgency: str) -> str:
