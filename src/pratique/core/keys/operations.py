@@ -28,6 +28,8 @@ from pratique.core.permissions import OPERATOR
 
 _ES256 = ec.ECDSA(hashes.SHA256())
 _STATEMENT_TYPE = b"application/vnd.in-toto+json"
+_BRACKETS = 256
+"""Most objects and lists of a statement: its parser recurses, on the small stack of a connection's thread."""
 
 
 class Operations:
@@ -182,11 +184,13 @@ def _granted(role: Role, request: Request) -> Operation:
 
 def _require_evidence(request: Request) -> None:
     """Refuse a statement that does not itself name the decision and the digest it is signed for."""
+    if request.data.count(b"[") + request.data.count(b"{") > _BRACKETS:
+        raise Invalid(f"An approval has at most {_BRACKETS} objects and lists.")
     try:
         statement = json.loads(request.data)
         digests = [f"{kind}:{value}" for s in statement["subject"] for kind, value in s["digest"].items()]
         decision = statement["predicate"]["decision"]["id"]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise Invalid("An approval is an in-toto statement with a subject and a decision.") from None
     if not request.decision_id or decision != request.decision_id or digests != [request.digest]:
         raise KeyUseRefused("The approval does not name the decision and the digest that it is asked for.")

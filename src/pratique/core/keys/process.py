@@ -31,7 +31,7 @@ from pratique.core.keys.wire import FrameInvalid, frame, receive, request_of
 _PR_SET_DUMPABLE = 4
 _LOCK_CURRENT, _LOCK_FUTURE, _LOCK_ON_FAULT = 1, 2, 4
 _CONNECTIONS = {Role.ADMIN: 8, Role.API: 64, Role.WORKER: 32}
-_STACK = 256 * 1024
+_STACK = 512 * 1024
 _REST_WITHIN = 5.0
 _LOCK_WAIT = 5.0
 _CREDENTIALS = struct.Struct("iII")
