@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -31,7 +31,16 @@ from pratique.core.jobs.queue import JobQueue
 from pratique.inventory.service import read_layer
 from pratique.inventory.types import ExpectedLayer, LayerReport
 from pratique.registry.errors import BlobUnknown, ManifestUnknown
-from pratique.registry.types import ArtifactKind, BlobSource, GateReason, GateState, ImageSource, RepositoryRef
+from pratique.registry.service import RegistryService
+from pratique.registry.types import (
+    ArtifactKind,
+    BlobSource,
+    GateChange,
+    GateReason,
+    GateState,
+    ImageSource,
+    RepositoryRef,
+)
 from pratique.scan.announce import Announcer
 from pratique.scan.indexing import Indexer
 from pratique.scan.rejudging import Rejudger
@@ -176,19 +185,14 @@ class Shelf:
             raise BlobUnknown("no such blob")
         return io.BytesIO(self.blobs[digest])
 
-    def apply_gate(
-        self,
-        tx: Transaction,
-        *,
-        repository_id: str,
-        digest: str,
-        state: GateState,
-        reason: GateReason,
-        decision_id: str | None,
-    ) -> bool:
-        before = self.gates.get((repository_id, digest))
-        self.gates[repository_id, digest] = (state, reason)
-        return before is None or before[0] is not state
+    def apply_gates(self, tx: Transaction, changes: Sequence[GateChange]) -> set[tuple[str, str]]:
+        changed = set()
+        for change in changes:
+            key = change.repository_id, change.digest
+            if key not in self.gates or self.gates[key][0] is not change.state:
+                changed.add(key)
+            self.gates[key] = (change.state, change.reason)
+        return changed
 
     def state(self, place: Place) -> GateState | None:
         held = self.gates.get((place.repository_id, place.digest))
@@ -219,7 +223,12 @@ class ReadHere:
 class Parts:
     """The scanner and trust over one database, with what surrounds them in memory."""
 
-    def __init__(self, database: Database, policy: DefaultPolicy | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        policy: DefaultPolicy | None = None,
+        registry: Callable[[EventBus], RegistryService] | None = None,
+    ) -> None:
         self.database = database
         self.jobs = JobQueue()
         self.handlers = JobHandlers()
@@ -230,12 +239,13 @@ class Parts:
         self.reader = ReadHere()
         self.scan = ScanService(self.store)
         self.announcer = Announcer(self.findings, self.events)
-        registry: Any = self.shelf
-        self.indexer = Indexer(database, registry, self.reader, self.store, self.announcer)
+        shelf: Any = self.shelf
+        self.registry: RegistryService = registry(self.events) if registry else shelf
+        self.indexer = Indexer(database, self.registry, self.reader, self.store, self.announcer)
         self.rejudger = Rejudger(database, self.store, self.announcer)
         self.trust = TrustService(
             database,
-            registry,
+            self.registry,
             self.scan,
             findings=self.findings,
             events=self.events,

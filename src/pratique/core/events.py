@@ -6,7 +6,7 @@ cursors to keep. Publishers and workers must be built with the same subscription
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,13 +67,31 @@ class EventBus:
 
     def publish(self, tx: Transaction, event: Event) -> None:
         """Make `event` part of `tx`; listeners get the hint 'event:{type}' after the commit."""
-        payload = {"type": _checked(event.type), "subject": event.subject, "data": dict(event.data)}
-        for subscription in self._durable[event.type]:
-            lane = subscription.lane(event) if subscription.lane else None
-            self._jobs.enqueue(tx, subscription.kind, payload, priority=subscription.priority, lane=lane)
-        for handler in self._inline[event.type]:
-            handler(tx, event)
-        tx.hint(f"event:{event.type}")
+        self.publish_many(tx, [event])
+
+    def publish_many(self, tx: Transaction, events: Sequence[Event]) -> None:
+        """`publish` for many events, with one statement for the jobs of each durable subscriber."""
+        sorted_by_type: defaultdict[str, list[Event]] = defaultdict(list)
+        for event in events:
+            sorted_by_type[event.type].append(event)
+        for name, alike in sorted_by_type.items():
+            for subscription in self._durable[_checked(name)]:
+                self._queue(tx, subscription, alike)
+            for handler in self._inline[name]:
+                for event in alike:
+                    handler(tx, event)
+            tx.hint(f"event:{name}")
+
+    def _queue(self, tx: Transaction, subscription: _Subscription, events: Sequence[Event]) -> None:
+        lane = subscription.lane or _any_lane
+        payloads = [
+            ({"type": event.type, "subject": event.subject, "data": dict(event.data)}, lane(event)) for event in events
+        ]
+        self._jobs.enqueue_many(tx, subscription.kind, payloads, priority=subscription.priority)
+
+
+def _any_lane(_: Event) -> None:
+    return None
 
 
 def _event(context: JobContext) -> Event:

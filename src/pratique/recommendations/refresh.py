@@ -6,10 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from pratique.core.database import Database, Transaction
-from pratique.recommendations import records
+from pratique.recommendations import records, words
 from pratique.recommendations.actions import Action
 from pratique.recommendations.fixes import VersionOrder, newest
-from pratique.recommendations.standing import Standing, sum_up
+from pratique.recommendations.standing import Standing, given, sum_up
 from pratique.recommendations.tables import (
     COUNTS,
     recommendation_changes,
@@ -18,6 +18,7 @@ from pratique.recommendations.tables import (
     recommendation_stale,
     recommendations,
 )
+from pratique.recommendations.titles import title_of
 
 BATCH = 20
 """Lineages in one transaction: some tens of milliseconds."""
@@ -38,9 +39,11 @@ class Refresher:
 
     def mark(self, tx: Transaction, lineages: Collection[str]) -> None:
         """Remember in the caller's transaction that findings of these lineages changed."""
-        for lineage in lineages:
-            row = tx.insert(recommendation_changes).values(lineage=lineage, changed_at=tx.now)
-            tx.execute(row.on_conflict_do_update(index_elements=["lineage"], set_={"changed_at": tx.now}))
+        insert = tx.insert(recommendation_changes)
+        later = {"changed_at": insert.excluded.changed_at}
+        rows = [{"lineage": lineage, "changed_at": tx.now} for lineage in sorted(set(lineages))]
+        if rows:
+            tx.execute(insert.on_conflict_do_update(index_elements=["lineage"], set_=later), rows)
 
     def run(self, stop: Callable[[], None] = lambda: None) -> int:
         """Sum up everything that is marked and return how many lineages that were.
@@ -117,13 +120,16 @@ class Refresher:
         gains = _gains(tx, actions)
         fixes = _fixes(tx, actions)
         gone = set(actions) - {row["action"] for row in alive}
+        words.store(tx, words.of_items(tx, actions))
         if gone:
             tx.execute(recommendations.delete().where(recommendations.c.action.in_(sorted(gone))))
         for row in alive:
-            action = Action.parse(row["action"])
+            fix = newest(Action.parse(row["action"]), fixes.get(row["action"], ()), self._order)
+            action = given(row["action"], dict(row), fix)
             values = dict(row) | {
                 "kind": action.kind.value,
-                "fix": newest(action, fixes.get(action.text, ()), self._order),
+                "title": title_of(action, row["title"])[:500],
+                "fix": fix,
                 "priority": priority_of(row["risk"], row["images"], row["not_assessed"]),
                 "gain": gains.get(action.text, 0.0),
                 "updated_at": tx.now,
@@ -152,10 +158,17 @@ def _sums(actions: Sequence[str]) -> sa.Select[Any]:
             sa.func.min(items.c.first_seen).label("first_seen"),
             sa.func.min(items.c.due_at).label("due_at"),
             sa.func.max(items.c.title).label("title"),
+            *owners(items),
         )
         .where(items.c.action.in_(actions))
         .group_by(items.c.action)
     )
+
+
+def owners(items: sa.Table) -> tuple[sa.Label[str], sa.Label[int]]:
+    """Return the first owner by name, and how many there are."""
+    named = sa.func.nullif(items.c.owner, "")
+    return sa.func.coalesce(sa.func.min(named), "").label("owner"), sa.func.count(sa.distinct(named)).label("owners")
 
 
 def _gains(tx: Transaction, actions: Sequence[str]) -> dict[str, float]:

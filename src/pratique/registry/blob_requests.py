@@ -223,15 +223,22 @@ class BlobRequests:
         await threads_of(scope).continue_with(ingest.abort)
 
     async def _mount(self, caller: Caller, name: RepositoryName, digest: str, source: str) -> bool:
-        """Make a blob of another repository known here; False unless the caller may pull there."""
+        """Make a blob of another repository known here; False unless the caller may read it there now.
+
+        Whoever pushes here reads what lies here, so a mount must not lead around the gate there. False blocks no
+        repair: the client sends the bytes.
+        """
         sources = [RepositoryName.parse(source).value] if source else await self._holders(digest)
         for holder in sources:
-            if self._rights.holds(caller, PULL, RepositoryName(holder)) and self._known(holder, digest):
+            if self._readable(caller, RepositoryName(holder), digest):
                 return await self._database.write_async(lambda tx, held=holder: self._link(tx, held, name, digest))  # type: ignore[misc]
         return False
 
-    def _known(self, holder: str, digest: str) -> bool:
-        return self._database.read_here(lambda tx: find_blob(tx, holder, digest)) is not None
+    def _readable(self, caller: Caller, holder: RepositoryName, digest: str) -> bool:
+        if not self._rights.holds(caller, PULL, holder):
+            return False
+        blob = self._database.read_here(lambda tx: find_blob(tx, holder.value, digest))
+        return blob is not None and (blob.open_manifests > 0 or self._rights.sees_held(caller, holder))
 
     async def _holders(self, digest: str) -> list[str]:
         query = (

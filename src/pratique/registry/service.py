@@ -12,7 +12,7 @@ from pratique.core.permissions import Extent
 from pratique.registry.blobs import spans_of
 from pratique.registry.deletions import MANIFEST_DELETED
 from pratique.registry.errors import BlobUnknown, ManifestUnknown
-from pratique.registry.gates import GATE_CHANGED, Gates, Verdict
+from pratique.registry.gates import GATE_CHANGED, Gates
 from pratique.registry.listing import in_extents
 from pratique.registry.parsing import Descriptor, Manifest, parse_manifest
 from pratique.registry.pushes import MANIFEST_PUSHED
@@ -22,6 +22,7 @@ from pratique.registry.types import (
     ArtifactKind,
     BlobSource,
     Gate,
+    GateChange,
     GateReason,
     GateState,
     ImageSource,
@@ -53,13 +54,17 @@ class RegistryService:
         reason: GateReason,
         decision_id: str | None,
     ) -> bool:
-        """Set the gate of a manifest in the caller's transaction; True if the state changed.
+        """Set the gate of one manifest as `apply_gates` does; True if the state changed."""
+        return bool(self.apply_gates(tx, [GateChange(repository_id, digest, state, reason, decision_id)]))
 
-        Moves served tags when the gate opens, derives the gates of indexes that list it and of artifacts attached to
-        it, and publishes `pratique.registry.gate.changed.v1`. The gates of indexes and attached artifacts follow from
-        others: for them, and for a manifest that is gone, nothing changes and the answer is False.
+    def apply_gates(self, tx: Transaction, changes: Sequence[GateChange]) -> set[tuple[str, str]]:
+        """Set gates in the caller's transaction; returns (repository id, digest) of those whose state changed.
+
+        Moves served tags when a gate opens, derives the gates of indexes that list it and of artifacts attached to it
+        once for all changes, and publishes `pratique.registry.gate.changed.v1` for each gate. The gates of indexes and
+        attached artifacts follow from others: for them, and for a manifest that is gone, nothing changes.
         """
-        return self._gates.apply(tx, repository_id, digest, Verdict(state, reason, decision_id))
+        return self._gates.apply(tx, changes)
 
     def gate(self, tx: Transaction, repository_id: str, digest: str) -> Gate | None:
         """Return the gate of a manifest in a repository; None when it is not there."""

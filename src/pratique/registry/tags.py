@@ -1,5 +1,7 @@
 """Moves tags: a tag serves one manifest to readers while another waits for its gate."""
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
@@ -28,18 +30,20 @@ def point_tag(
     return serve and (before is None or before.served_id != manifest_id)
 
 
-def serve_pending_tags(tx: Transaction, events: EventBus, manifest_id: int, repository: str, digest: str) -> None:
-    """Let every tag for which this manifest waits serve it."""
-    waiting = tags.c.pending_id == manifest_id
-    names = tx.execute(sa.select(tags.c.name).where(waiting)).scalars().all()
-    if not names:
+def serve_pending_tags(tx: Transaction, events: EventBus, opened: Mapping[int, tuple[str, str]]) -> None:
+    """Let every tag for which one of these manifests waits serve it; `opened` is id -> (repository, digest)."""
+    waiting = tags.c.pending_id.in_(list(opened))
+    found = tx.execute(sa.select(tags.c.name, tags.c.pending_id).where(waiting)).all()
+    if not found:
         return
-    tx.execute(sa.update(tags).where(waiting).values(served_id=manifest_id, pending_id=None, moved_at=tx.now))
-    for name in names:
-        publish_moved(tx, events, repository, name, digest)
+    tx.execute(sa.update(tags).where(waiting).values(served_id=tags.c.pending_id, pending_id=None, moved_at=tx.now))
+    events.publish_many(tx, [_moved(opened[row.pending_id][0], row.name, opened[row.pending_id][1]) for row in found])
 
 
 def publish_moved(tx: Transaction, events: EventBus, repository: str, name: str, digest: str) -> None:
     """Tell that readers of a tag now get this digest ('' when the tag is gone)."""
-    data = {"repository": repository, "tag": name, "digest": digest}
-    events.publish(tx, Event(TAG_MOVED, f"{repository}:{name}", data))
+    events.publish(tx, _moved(repository, name, digest))
+
+
+def _moved(repository: str, name: str, digest: str) -> Event:
+    return Event(TAG_MOVED, f"{repository}:{name}", {"repository": repository, "tag": name, "digest": digest})

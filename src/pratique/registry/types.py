@@ -117,6 +117,17 @@ class GateReason:
 
 
 @dataclass(frozen=True, slots=True)
+class GateChange:
+    """What the gate of one manifest in one repository is to become, and by which decision."""
+
+    repository_id: str
+    digest: str
+    state: GateState
+    reason: GateReason
+    decision_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """The stored gate of one manifest in one repository."""
 

@@ -45,17 +45,10 @@ class Announcer:
             self._events.publish(tx, Event(IMAGES_ASSESSED, where[0].digest, data))
 
     def _publish_findings(self, tx: Transaction, where: Sequence[Place]) -> None:
-        seen: set[str] = set()
-        for place in where:
-            if place.lineage not in seen:
-                seen.add(place.lineage)
-                data = {
-                    "domain": DOMAIN,
-                    "lineage": place.lineage,
-                    "subject": place.digest,
-                    "repository": place.repository,
-                }
-                self._events.publish(tx, Event(FINDINGS_CHANGED, place.lineage, data))
+        lineages = sorted({place.lineage for place in where})
+        if lineages:
+            data = {"domain": DOMAIN, "lineages": lineages}
+            self._events.publish(tx, Event(FINDINGS_CHANGED, lineages[0], data))
 
 
 def places_of(tx: Transaction, digests: Collection[str]) -> list[Place]:

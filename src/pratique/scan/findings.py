@@ -115,7 +115,7 @@ def _occurrence(place: Place, location: str, copies: Sequence[_Hit], spots: Mapp
         exploited=bool(record["exploited"]),
         likelihood=record["epss"],
         fix=fix,
-        action=action_of(package, fix),
+        action=action_of(package),
         aliases=tuple(record["aliases"]),
     )
     return Occurrence(

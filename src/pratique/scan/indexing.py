@@ -210,6 +210,9 @@ class Indexer:
         """Read one layer; an answer that says more about the reader than about the bytes is not kept."""
         if not layer.stored:
             return _unread(layer, "a non-distributable layer is not stored in this registry", "foreign-layer")
+        if layer.media_type.endswith("+encrypted"):
+            # Only this manifest says so: kept as what the bytes hold, it would close other images with this layer.
+            return _unread(layer, "the layer is encrypted", "encrypted")
         before = self._database.write(lambda tx: begin_reading(tx, layer.digest, layer.size))
         if before >= MAX_ATTEMPTS:
             return _unread(layer, f"reading it ended without an answer {before} times", "reader-died")

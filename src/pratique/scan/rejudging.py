@@ -35,7 +35,7 @@ Progress = Callable[[int, int, str], None]
 MANY_RULES = 100
 """Alias groups in one change above which all findings of an image are written anew."""
 _PACKAGES = 200
-_SETS = 200
+_SETS = 2000
 _PLACES = 50
 
 
@@ -117,6 +117,8 @@ class Rejudger:
 
     def _spread_some(self, waiting: "_Waiting") -> int:
         where = self._database.read(lambda tx: places_of(tx, _images_of(tx, waiting.sets)))
+        # A repository's images share findings: side by side, each finding is written once.
+        where.sort(key=lambda place: (place.repository, place.digest))
         if waiting.coverage:
             self._database.in_pieces(list(chunks(waiting.sets, 50)), count_unassessed)
         self._database.in_pieces(list(chunks(where, _PLACES)), lambda tx, part: self._touch(tx, waiting, part))

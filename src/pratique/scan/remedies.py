@@ -1,7 +1,7 @@
 """What to do about a finding, in words and as the key by which recommendations group.
 
-Action keys: `os-update|DISTRO|SOURCE`, `app-update|ECOSYSTEM|NAME`, `await-fix|…`, `load-data|…`,
-`rebuild-supported|DISTRO`, `not-assessed|…`.
+Action keys: `os-update|DISTRO|SOURCE`, `app-update|ECOSYSTEM|NAME`, `load-data|…`, `rebuild-supported|DISTRO`,
+`not-assessed|…`.
 """
 
 import re
@@ -15,13 +15,13 @@ _APPLICATIONS = {"pypi": "{name}=={fix} or later", "npm": "{name}@{fix} or later
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
-def action_of(package: Package, fix: str) -> str:
-    """The key of the action that settles a finding of this package."""
+def action_of(package: Package) -> str:
+    """The key of the action that settles findings of this package, whether each has a fix today or not."""
     if package.distro:
         kind, where, what = "os-update", package.distro, package.source_name or package.name
     else:
         kind, where, what = "app-update", package.ecosystem, package.name
-    return "|".join((kind if fix else "await-fix", _plain(where), _plain(what)))
+    return "|".join((kind, _plain(where), _plain(what)))
 
 
 def remediation_of(package: Package, record: Mapping[str, Any]) -> str:

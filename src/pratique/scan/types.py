@@ -14,7 +14,7 @@ IMAGES_ASSESSED = "pratique.scan.images.assessed.v1"
 """Published inside the transaction that wrote new facts: `{"images": [{digest, repository_id, repository}, …]}`."""
 
 FINDINGS_CHANGED = "pratique.scan.findings.changed.v1"
-"""Published inside the transaction that changed findings: `{domain, lineage, subject, repository}`."""
+"""Published inside the transaction that changed findings: `{domain, lineages}`."""
 
 FEED_UPDATED = "pratique.advisories.feed.updated.v1"
 """Published when advisory data changed: `{"feeds": […], "names": [[ecosystem, name], …] | null, "revision": …}`."""

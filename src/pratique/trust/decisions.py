@@ -1,6 +1,7 @@
 """Stored decisions: the one that holds for each image, repository and policy, and those that held before."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,15 @@ from pratique.trust.types import Decision, DecisionClass, Reason, Verdict
 
 _CHUNK = 400
 _CURRENT = decisions.c.superseded_at.is_(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict about a place, and the revision of the facts that it stands on."""
+
+    place: Place
+    verdict: Verdict
+    facts_revision: str
 
 
 def current(tx: Transaction, places: Sequence[Place], policy: str) -> dict[Place, Decision]:
@@ -32,24 +42,30 @@ def current(tx: Transaction, places: Sequence[Place], policy: str) -> dict[Place
     return found
 
 
-def record(
-    tx: Transaction, place: Place, policy: str, revision: str, *, verdict: Verdict, facts_revision: str
-) -> Decision:
-    """Write a decision, and end the one that held before it."""
-    supersede(tx, place, policy)
-    decision = Decision(
-        id=new_id(),
-        digest=place.digest,
-        repository_id=place.repository_id,
-        repository=place.repository,
-        policy=policy,
-        policy_revision=revision,
-        verdict=verdict,
-        facts_revision=facts_revision,
-        decided_at=tx.now,
-    )
-    tx.execute(sa.insert(decisions).values(**_values(decision)))
-    return decision
+def record_many(
+    tx: Transaction, policy: str, revision: str, answers: Sequence[Answer], replaced: Sequence[Decision]
+) -> list[Decision]:
+    """Write decisions in the order of `answers`, and end those that held before them."""
+    for start in range(0, len(replaced), _CHUNK):
+        ids = [decision.id for decision in replaced[start : start + _CHUNK]]
+        tx.execute(sa.update(decisions).where(decisions.c.id.in_(ids)).values(superseded_at=tx.now))
+    taken = [
+        Decision(
+            id=new_id(),
+            digest=answer.place.digest,
+            repository_id=answer.place.repository_id,
+            repository=answer.place.repository,
+            policy=policy,
+            policy_revision=revision,
+            verdict=answer.verdict,
+            facts_revision=answer.facts_revision,
+            decided_at=tx.now,
+        )
+        for answer in answers
+    ]
+    if taken:
+        tx.execute(sa.insert(decisions), [_values(decision) for decision in taken])
+    return taken
 
 
 def supersede(tx: Transaction, place: Place, policy: str) -> None:

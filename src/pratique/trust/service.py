@@ -9,10 +9,11 @@ from pratique.core.findings.store import FindingStore
 from pratique.core.findings.types import Exemption
 from pratique.core.jobs.queue import JobQueue
 from pratique.registry.service import RegistryService
-from pratique.registry.types import GateReason
+from pratique.registry.types import GateChange, GateReason
 from pratique.scan.service import ScanService
 from pratique.scan.types import ImageFacts, Place
 from pratique.trust import decisions
+from pratique.trust.decisions import Answer
 from pratique.trust.policy import DefaultPolicy, not_an_image
 from pratique.trust.types import DECISION_TAKEN, Decision, Verdict
 
@@ -71,20 +72,19 @@ class TrustService:
         return self.decide_many(tx, [place])[0]
 
     def decide_many(self, tx: Transaction, places: Sequence[Place]) -> list[Decision]:
-        """As `decide`, in a bounded number of statements for all whose answer stays the same."""
+        """As `decide` for each, in a bounded number of statements for all."""
         facts = self.scan.facts_of(tx, [place.digest for place in places])
         exemptions = self._findings.exemptions_active(tx)
-        held = decisions.current(tx, places, self._policy.name)
-        taken = []
-        for place in places:
-            verdict = self._policy.judge(facts[place.digest], place, exemptions)
-            taken.append(self._settle(tx, place, held.get(place), verdict, facts[place.digest].revision))
-        return taken
+        answers = [
+            Answer(place, self._policy.judge(facts[place.digest], place, exemptions), facts[place.digest].revision)
+            for place in dict.fromkeys(places)
+        ]
+        taken = self._settle(tx, answers)
+        return [taken[place] for place in places]
 
     def pass_other(self, tx: Transaction, place: Place) -> Decision:
         """Open what is no image: charts, modules and the like, labelled for what they are not."""
-        held = decisions.current(tx, [place], self._policy.name).get(place)
-        return self._settle(tx, place, held, not_an_image(), "")
+        return self._settle(tx, [Answer(place, not_an_image(), "")])[place]
 
     def decision(self, tx: Transaction, repository_id: str, digest: str) -> Decision | None:
         """Return the decision that holds, or None."""
@@ -132,41 +132,41 @@ class TrustService:
         """The page about an image in a repository."""
         return f"{self._console}/r/{place.repository}/-/{place.digest}"
 
-    def _settle(
-        self, tx: Transaction, place: Place, held: Decision | None, verdict: Verdict, facts_revision: str
-    ) -> Decision:
-        if held is not None and held.verdict == verdict and held.policy_revision == self._policy.revision:
-            return held
-        decision = decisions.record(
-            tx, place, self._policy.name, self._policy.revision, verdict=verdict, facts_revision=facts_revision
-        )
+    def _settle(self, tx: Transaction, answers: Sequence[Answer]) -> dict[Place, Decision]:
+        """Record the answers that are new, with all that follows from them; return every decision that holds now."""
+        held = decisions.current(tx, [answer.place for answer in answers], self._policy.name)
+        new = [answer for answer in answers if not self._stands(held.get(answer.place), answer.verdict)]
+        replaced = [held[answer.place] for answer in new if answer.place in held]
+        taken = decisions.record_many(tx, self._policy.name, self._policy.revision, new, replaced)
+        fresh = {answer.place: decision for answer, decision in zip(new, taken, strict=True)}
+        self.registry.apply_gates(tx, [self._gate(place, decision) for place, decision in fresh.items()])
+        if any(decision.verdict.valid_until is not None for decision in taken):
+            self._plan_review(tx)
+        self._events.publish_many(tx, [_taken(place, held.get(place), after) for place, after in fresh.items()])
+        return held | fresh
+
+    def _stands(self, held: Decision | None, verdict: Verdict) -> bool:
+        return held is not None and held.verdict == verdict and held.policy_revision == self._policy.revision
+
+    def _gate(self, place: Place, decision: Decision) -> GateChange:
+        verdict = decision.verdict
         names = tuple(dict.fromkeys(reason.name for reason in verdict.reasons if reason.name))
         reason = GateReason(verdict.summary, verdict.remedy, self.link(place), names)
-        self.registry.apply_gate(
-            tx,
-            repository_id=place.repository_id,
-            digest=place.digest,
-            state=verdict.state,
-            reason=reason,
-            decision_id=decision.id,
-        )
-        if verdict.valid_until is not None:
-            self._plan_review(tx)
-        self._publish(tx, place, held, decision)
-        return decision
-
-    def _publish(self, tx: Transaction, place: Place, before: Decision | None, after: Decision) -> None:
-        data = {
-            **place.as_json(),
-            "decision_id": after.id,
-            "state": after.verdict.state.value,
-            "kind": after.verdict.kind.value,
-            "summary": after.verdict.summary,
-            "before": before.verdict.state.value if before else "",
-        }
-        self._events.publish(tx, Event(DECISION_TAKEN, place.digest, data))
+        return GateChange(place.repository_id, place.digest, verdict.state, reason, decision.id)
 
     def _plan_review(self, tx: Transaction) -> None:
         instant = decisions.next_due(tx)
         if instant is not None:
             self._jobs.enqueue(tx, REVIEW, {}, unique=REVIEW, run_at=max(instant, tx.now), priority=10)
+
+
+def _taken(place: Place, before: Decision | None, after: Decision) -> Event:
+    data = {
+        **place.as_json(),
+        "decision_id": after.id,
+        "state": after.verdict.state.value,
+        "kind": after.verdict.kind.value,
+        "summary": after.verdict.summary,
+        "before": before.verdict.state.value if before else "",
+    }
+    return Event(DECISION_TAKEN, place.digest, data)

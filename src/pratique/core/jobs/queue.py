@@ -21,6 +21,7 @@ PROGRESS_TOPIC = "progress"
 
 _STATUS_COLUMNS = [jobs.c[name] for name in JobStatus.__dataclass_fields__]
 _LIVE = ("queued", "running")
+_ATTEMPTS = 8
 
 
 class JobQueue:
@@ -43,18 +44,30 @@ class JobQueue:
         priority: int = 50,
         run_at: int | None = None,
         lane: str | None = None,
-        max_attempts: int = 8,
+        max_attempts: int = _ATTEMPTS,
     ) -> str:
         """Queue a job in `tx` and return its id (of the live one, if `unique` is taken). Priority 0 goes first."""
         values = {
-            "id": new_id(), "kind": kind, "payload": dict(payload), "priority": priority, "lane": lane,
-            "run_at": tx.now if run_at is None else run_at, "unique_key": unique, "max_attempts": max_attempts,
-            "created_at": tx.now,
+            **_new(tx, kind, payload, priority, lane), "unique_key": unique, "max_attempts": max_attempts,
+            "run_at": tx.now if run_at is None else run_at,
         }  # fmt: skip
         statement = statements.ENQUEUE if unique is None else statements.ENQUEUE_UNIQUE[tx.dialect]
         job_id = tx.execute(statement, values).scalar_one()
         tx.hint(TOPIC)
         return str(job_id)
+
+    def enqueue_many(
+        self,
+        tx: Transaction,
+        kind: str,
+        payloads: Sequence[tuple[Mapping[str, Any], str | None]],
+        *,
+        priority: int = 50,
+    ) -> None:
+        """Queue a job for each (payload, lane) in one statement."""
+        if payloads:
+            tx.execute(statements.ENQUEUE_MANY, [_new(tx, kind, each, priority, lane) for each, lane in payloads])
+            tx.hint(TOPIC)
 
     def cancel(self, tx: Transaction, job_id: str) -> JobState:
         """End a queued job at once and ask a running one to stop; returns the state after that."""
@@ -239,6 +252,13 @@ class JobQueue:
             raise LeaseLost(f"The job {job.id} is no longer held by this worker.", kind=job.kind)
         if job.lane is not None:
             tx.hint(TOPIC)
+
+
+def _new(tx: Transaction, kind: str, payload: Mapping[str, Any], priority: int, lane: str | None) -> dict[str, Any]:
+    return {
+        "id": new_id(), "kind": kind, "payload": dict(payload), "priority": priority, "lane": lane, "run_at": tx.now,
+        "unique_key": None, "max_attempts": _ATTEMPTS, "created_at": tx.now,
+    }  # fmt: skip
 
 
 def _choose(tx: Transaction, kinds: Mapping[str, int], limit: int) -> list[str]:

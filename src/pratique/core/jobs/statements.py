@@ -29,7 +29,8 @@ _NEW: dict[str, Any] = {
     "progress_note": "",
     "last_error": "",
 }
-ENQUEUE = sa.insert(jobs).values(**_NEW).returning(_c.id)
+ENQUEUE_MANY = sa.insert(jobs).values(**_NEW)
+ENQUEUE = ENQUEUE_MANY.returning(_c.id)
 
 
 def _unique(insert: Any) -> Any:
