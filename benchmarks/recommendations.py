@@ -4,6 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -12,10 +13,10 @@ from pratique.core.findings.tables import findings, occurrences, subjects
 from pratique.core.findings.types import Severity, finding_key
 from pratique.recommendations.refresh import Refresher
 from pratique.recommendations.service import RecommendationService
-from pratique.recommendations.types import FindingFilter, RecommendationFilter, Visibility
+from pratique.recommendations.types import FindingFilter, RecommendationFilter, Sort, Visibility
 
 FEW, MANY = 10_000, 1_000_000
-PER_LINEAGE, ACTIONS, ROUNDS = 200, 2_000, 20
+PER_LINEAGE, ACTIONS, ROUNDS = 200, 2_000, 5
 
 
 def order(_scheme: str, version: str) -> bytes:
@@ -29,15 +30,18 @@ def fill(tx: Transaction, lineage: int) -> None:
     rows = []
     for number in range(PER_LINEAGE):
         rank = (lineage + number) % 6
-        action = f"os-update|debian:12|package-{(lineage * 7 + number) % ACTIONS}"
-        rule, location = f"vg-{number}", f"pkg:deb/debian/package-{(lineage * 7 + number) % ACTIONS}"
+        package = (lineage * 7 + number) % ACTIONS
+        flaw = package * 10 + lineage % 10
+        action = f"os-update|debian:12|package-{package}"
+        rule, location = f"vg-{flaw}", f"pkg:deb/debian/package-{package}"
         rows.append({
             "id": first + number + 1, "key": finding_key(rule, name, location), "domain": "scan", "rule": rule,
             "lineage": name, "location": location, "title": "a flaw", "severity": Severity.of_rank(rank).value,
             "severity_rank": rank, "severity_source": "NVD", "state": "affected", "exploited": number % 50 == 0,
             "likelihood": number / PER_LINEAGE, "fix": "1.2.3" if number % 4 else "", "action": action,
-            "aliases": [f"CVE-2026-{number}"], "first_seen": tx.now, "changed_at": tx.now, "resolved_at": None,
-            "owner": "", "due_at": None, "exemption_id": None, "exempt_until": None,
+            "aliases": [f"CVE-2026-{flaw}"], "first_seen": tx.now, "changed_at": tx.now, "resolved_at": None,
+            "owner": f"owner-{package % 50}" if package % 3 else "", "due_at": None, "exemption_id": None,
+            "exempt_until": None,
         })  # fmt: skip
     tx.execute(sa.insert(findings), rows)
     tx.execute(sa.insert(occurrences), [
@@ -46,13 +50,13 @@ def fill(tx: Transaction, lineage: int) -> None:
     ])  # fmt: skip
 
 
-def cpu(call: Callable[[], object]) -> float:
+def cpu(call: Callable[[], object], rounds: int = ROUNDS) -> float:
     """Return the CPU milliseconds of one call, the first one left out."""
     call()
     begun = time.process_time()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         call()
-    return (time.process_time() - begun) / ROUNDS * 1000
+    return (time.process_time() - begun) / rounds * 1000
 
 
 def figures(database: Database, count: int) -> dict[str, float]:
@@ -71,10 +75,27 @@ def figures(database: Database, count: int) -> dict[str, float]:
     return {
         "page": cpu(lambda: (service.page(RecommendationFilter()), service.summary())),
         "page of one team": cpu(lambda: (service.page(RecommendationFilter(), team), service.summary(team))),
-        "search": cpu(lambda: service.page(RecommendationFilter(search="package-17"))),
+        **searches(service),
+        "search of one team": cpu(lambda: service.page(RecommendationFilter(search="package-17"), team)),
         "evidence": cpu(lambda: service.findings(FindingFilter(recommendation=first.id, limit=25))),
         "sums, us per finding": spent,
     }
+
+
+SEARCHES = ("package-17", "cve-2026-1234", "cve-2026", "app-77", "team-1", "nothing-at-all", "package team-5 cve-2026")
+ORDERS = (Sort.SEVERITY, Sort.IMAGES, Sort.NEWEST, Sort.DUE)
+
+
+def searches(service: RecommendationService) -> dict[str, float]:
+    pages = {f"search {text}": RecommendationFilter(search=text) for text in SEARCHES}
+    pages |= {f"by {sort.value}": RecommendationFilter(sort=sort) for sort in ORDERS}
+    pages["of one owner"] = RecommendationFilter(owner="owner-7")
+    pages["one repository prefix"] = RecommendationFilter(repository="team-1")
+    found = {name: cpu(partial(service.page, wanted)) for name, wanted in pages.items()}
+    listed = {
+        f"findings {text}": cpu(partial(service.findings, FindingFilter(search=text)), rounds=3) for text in SEARCHES
+    }
+    return found | listed
 
 
 def main() -> None:

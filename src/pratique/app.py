@@ -195,7 +195,7 @@ def create_api_plane(
         registry_routes.router(ground.database, domains.registry, authorizer, cursors),
         scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
-        recommendation_routes.router(recommendations, authorizer),
+        recommendation_routes.router(recommendations, domains.assignments, authorizer),
         job_routes.router(ground.database, ground.jobs, authorizer, cursors),
     ]
     return api_plane(create_api(routers, version=__version__), identity.management_authenticator)
@@ -211,6 +211,7 @@ def create_console_plane(
         epochs=ground.epochs,
         clock=ground.clock,
         recommendations=recommendations,
+        assignments=domains.assignments,
         registry=domains.registry,
         scan=domains.scan,
         trust=domains.trust,

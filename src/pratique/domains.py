@@ -10,6 +10,7 @@ from pratique.advisories.versions import version_key
 from pratique.core.ground import Ground
 from pratique.core.settings import Settings
 from pratique.inventory.types import Limits
+from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.jobs import RecommendationJobs
 from pratique.registry.assembly import create_service
 from pratique.registry.jobs import register_jobs as register_registry_jobs
@@ -40,6 +41,7 @@ class Domains:
     trust: TrustService
     exemptions: Exemptions
     recommendation_jobs: RecommendationJobs
+    assignments: Assignments
 
     def close(self) -> None:
         """End reader processes and let go of advisory files."""
@@ -73,6 +75,7 @@ def join_domains(ground: Ground) -> Domains:
         trust=trust,
         exemptions=exemptions,
         recommendation_jobs=recommendation_jobs,
+        assignments=Assignments(ground.database, ground.findings, ground.audit, recommendation_jobs.changed),
     )
 
 

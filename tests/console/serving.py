@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.console.sources import StubExemptions, StubFeeds, StubImages, StubJobs
-from tests.recommendations.seeding import order
+from tests.recommendations.seeding import order, refresher_of
 
 from pratique.console.app import create_console
 from pratique.console.parts import Parts
 from pratique.core.audit import Audit
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.database import Cursors, Database, Epochs, Transaction, create_schema, open_database
+from pratique.core.findings.store import FindingStore
 from pratique.core.http.answers import html_error
 from pratique.core.http.hosts import HostRules
 from pratique.core.http.pipeline import Pipeline
@@ -28,6 +29,7 @@ from pratique.identity import roles
 from pratique.identity.service import IdentityService
 from pratique.identity.sessions import COOKIE
 from pratique.identity.types import NewSession, PrincipalName
+from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.service import RecommendationService
 
 
@@ -88,6 +90,7 @@ def console(directory: Path, clock: Clock | None = None, database: Database | No
     exemptions = StubExemptions(clock)
     parts = Parts(
         recommendations=RecommendationService(database, cursors, order),
+        assignments=Assignments(database, FindingStore(), audit, refresher_of(database).mark),
         images=images,
         feeds=feeds,
         exemptions=exemptions,

@@ -16,7 +16,8 @@ from pratique.identity.sessions import COOKIE
 from pratique.identity.types import PrincipalName
 
 FORMS = (
-    "/appearance", "/advisories/fetch", "/exemptions/new", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",
+    "/appearance", "/advisories/fetch", "/exemptions/new",
+    "/recommendations/x/assign", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",
     "/sign-in/passkey/options", "/sign-in/link", "/sign-in/password", "/sign-in/new-passkey", "/sign-in/new-passkey/options",
     "/sign-out", "/account/sessions/x/end",
 )  # fmt: skip
@@ -96,17 +97,20 @@ def test_feeds_are_fetched_on_one_click_by_who_may(full: Running, client: TestCl
 def test_an_exemption_needs_what_and_why_and_an_end(full: Running, client: TestClient, clock: FakeClock) -> None:
     today = datetime.fromtimestamp(clock.now() / SECOND, tz=UTC).date()
     fields = {"csrf": token(client, "/exemptions/new"), "rule": "CVE-2023-44487", "reason": "short", "expires": "soon"}
-    answer = client.post("/exemptions/new", data=fields)
+    answer = client.post("/exemptions/new",
+    "/recommendations/x/assign", data=fields)
     assert answer.status_code == 400
     assert answer.text.count('aria-invalid="true"') == 2
     assert "CVE-2023-44487" in answer.text
     for day in ("2020-01-01", str(today + timedelta(days=800))):
         assert (
-            client.post("/exemptions/new", data={**fields, "reason": "behind a proxy", "expires": day}).status_code
+            client.post("/exemptions/new",
+    "/recommendations/x/assign", data={**fields, "reason": "behind a proxy", "expires": day}).status_code
             == 400
         )
     good = {**fields, "reason": "behind a proxy that limits it", "expires": str(today + timedelta(days=7))}
-    assert client.post("/exemptions/new", data=good).status_code == 303
+    assert client.post("/exemptions/new",
+    "/recommendations/x/assign", data=good).status_code == 303
     page = Reading(client.get("/exemptions").text)
     assert "behind a proxy that limits it" in page.text
     row = full.exemptions.rows[0]

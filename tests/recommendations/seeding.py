@@ -104,7 +104,7 @@ MINIMIST = Flaw(
 )  # fmt: skip
 PERL = Flaw(
     "CVE-2023-31486", "HTTP::Tiny does not verify TLS certificates by default", Severity.LOW,
-    "pkg:deb/debian/perl-base", "5.36.0-7", "", f"await-fix|{DEBIAN}|perl", likelihood=0.003,
+    "pkg:deb/debian/perl-base", "5.36.0-7", "", f"os-update|{DEBIAN}|perl", likelihood=0.003,
 )  # fmt: skip
 UNRATED = Flaw(
     "CVE-2026-10007", "A flaw in libexpat that nobody has rated yet", Severity.UNKNOWN,

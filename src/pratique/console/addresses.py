@@ -30,6 +30,7 @@ def query(wanted: RecommendationFilter, **changes: str) -> str:
         ("fixable", _flag(wanted.fixable)),
         *(("kind", kind.value) for kind in wanted.kind),
         ("state", wanted.state.value if wanted.state else ""),
+        ("owner", wanted.owner),
         ("sort", wanted.sort.value if wanted.sort is not Sort.RISK else ""),
         ("limit", "" if wanted.limit == RecommendationFilter().limit else str(wanted.limit)),
         *changes.items(),

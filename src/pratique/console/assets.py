@@ -21,7 +21,7 @@ class Asset:
 
     data: bytes
     packed: bytes
-    """The same in gzip. Assets hold no secret, so that a length tells nothing; pages are never packed."""
+    """The same in gzip. Assets hold no secret, so that a length tells nothing; pages take more care (`packing`)."""
     media_type: str
 
 

@@ -24,6 +24,7 @@ def recommendation_filter(query: QueryParams, limit: int = PAGE) -> Recommendati
         fixable=_flag(query, "fixable"),
         kind=_many(Kind, query, "kind"),
         state=_one(State, query, "state"),
+        owner=query.get("owner", "").strip()[:LONGEST],
         repository=query.get("repository", "").strip()[:LONGEST],
         search=query.get("q", "").strip()[:LONGEST],
         sort=_one(Sort, query, "sort") or Sort.RISK,

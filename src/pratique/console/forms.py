@@ -19,13 +19,34 @@ class Csrf:
         self._sessions = sessions
 
     def token(self, request: Request) -> str:
-        return self._sessions.forgery_token(_subject(request))
+        return masked(self._sessions.forgery_token(_subject(request)))
 
     async def checked(self, request: Request) -> FormData:
         """Return the fields of a form; raises ForgeryRefused unless its token is that of this browser."""
         form = await request.form(max_files=0, max_fields=FIELDS)
-        self._sessions.check_forgery_token(_subject(request), text(form, "csrf"))
+        self._sessions.check_forgery_token(_subject(request), unmasked(text(form, "csrf")))
         return form
+
+
+def masked(token: str) -> str:
+    """Return a token as it stands in one answer: other text each time, so its length packed says nothing of it."""
+    plain = token.encode()
+    mask = secrets.token_bytes(len(plain))
+    return (mask + _mixed(plain, mask)).hex()
+
+
+def unmasked(given: str) -> str:
+    """Return the token behind its mask, '' for what is none."""
+    try:
+        both = bytes.fromhex(given)
+    except ValueError:
+        return ""
+    half = len(both) // 2
+    return _mixed(both[:half], both[half : 2 * half]).decode("ascii", "replace")
+
+
+def _mixed(first: bytes, second: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(first, second, strict=True))
 
 
 def _subject(request: Request) -> str:

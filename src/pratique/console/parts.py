@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pratique.console.sources import Exemptions, Feeds, Images, Jobs
 from pratique.core.clock import Clock
 from pratique.identity.service import IdentityService
+from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.service import RecommendationService
 
 
@@ -14,6 +15,7 @@ class Parts:
     """What the composition root hands over."""
 
     recommendations: RecommendationService
+    assignments: Assignments
     images: Images
     feeds: Feeds
     exemptions: Exemptions

@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from pratique.console.assets import Assets
 from pratique.console.forms import VISITOR, Csrf
 from pratique.console.navigation import menu
+from pratique.console.packing import pack
 from pratique.console.wording import FILTERS
 from pratique.core.clock import Clock
 from pratique.core.http.plane import caller_of
@@ -51,7 +52,8 @@ class Pages:
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """Return the answer for a template; the cookie of a new visitor goes with it."""
         text = self._environment.get_template(template).render(**self._context(request), **values)
-        answer = HTMLResponse(text, status, headers={"vary": f"cookie, {PART}"})
+        answer = HTMLResponse(text, status, headers={"vary": f"accept-encoding, cookie, {PART}"})
+        pack(request, answer)
         remember_visitor(request, answer)
         return answer
 

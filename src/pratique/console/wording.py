@@ -1,6 +1,6 @@
 """Numbers, times and sizes as people read them. Times are UTC; every filter is pure."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 from pratique.core.clock import DAY, HOUR, MINUTE, SECOND
 
@@ -32,6 +32,12 @@ def utc(instant: int) -> str:
 def day(instant: int) -> str:
     """Return `2026-11-23`."""
     return moment(instant).strftime("%Y-%m-%d")
+
+
+def end_of(text: str) -> int:
+    """Return the last microsecond of a day like 2026-11-23; raises ValueError."""
+    end = datetime.combine(date.fromisoformat(text), time.max, tzinfo=UTC)
+    return int(end.timestamp()) * SECOND + SECOND - 1
 
 
 def ago(instant: int, now: int) -> str:

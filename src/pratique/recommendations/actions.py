@@ -3,13 +3,15 @@
 base-upgrade|debian:12|sha256:…     upgrade the base layer that several images share
 os-update|debian:12|openssl         update a source package of a distribution
 app-update|pypi|django              update an application package
-await-fix|debian:12|openssl         affected, and nobody has published a fix
 load-data|debian-tracker            not assessed: advisory data is missing
 rebuild-supported|debian:9          not assessed: the release has no feed any more
 not-assessed|unreadable-layer       not assessed for another reason
+
+A package has one line: findings that nobody has published a fix for are counted in it, and where it has no others its
+kind is AWAIT_FIX.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 
@@ -40,6 +42,7 @@ KIND_NAMES: dict[Kind, str] = {
     Kind.OTHER: "Other",
 }
 _KINDS = {kind.value: kind for kind in Kind}
+PACKAGES = frozenset({Kind.OS_UPDATE, Kind.APP_UPDATE})
 ACTIONABLE = frozenset({Kind.BASE_UPGRADE, Kind.OS_UPDATE, Kind.APP_UPDATE})
 
 
@@ -65,6 +68,11 @@ class Action:
     @property
     def id(self) -> str:
         return recommendation_id(self.text)
+
+    def given(self, *, affected: int, unfixed: int, fix: str) -> "Action":
+        """Return what is asked for today: of a package without any fix, to wait for one."""
+        waits = unfixed == affected if affected else not fix
+        return replace(self, kind=Kind.AWAIT_FIX) if waits and self.kind in PACKAGES else self
 
 
 def recommendation_id(action: str) -> str:

@@ -45,7 +45,7 @@ def images_of(tx: Transaction, action: str, visibility: Visibility, limit: int) 
     joined = findings.join(occurrences, occurrences.c.finding_id == findings.c.id).join(
         subjects, subjects.c.id == occurrences.c.subject_id
     )
-    conditions = [_of_action(action), records.OPEN, *visible(findings.c.lineage, visibility)]
+    conditions = [of_action(action), records.OPEN, *visible(findings.c.lineage, visibility)]
     ranked = (
         sa.select(subjects.c.id, sa.func.count(sa.distinct(findings.c.id)).label("shown"))
         .select_from(joined)
@@ -66,7 +66,7 @@ def images_of(tx: Transaction, action: str, visibility: Visibility, limit: int) 
 
 def binaries_of(tx: Transaction, action: str, limit: int = 40) -> tuple[str, ...]:
     """Return the names of installed packages behind an action, as far as their evidence says: for lines to copy."""
-    query = sa.select(findings.c.location).where(_of_action(action), records.OPEN).distinct().limit(500)
+    query = sa.select(findings.c.location).where(of_action(action), records.OPEN).distinct().limit(500)
     names = {_package_of(location) for location in tx.execute(query).scalars()}
     return tuple(sorted(names - {""}))[:limit]
 
@@ -82,7 +82,7 @@ def _counts(tx: Transaction, action: str, ids: Sequence[int]) -> dict[int, Count
     query = (
         sa.select(occurrences.c.subject_id, records.action_of().label("action"), *records.LINE)
         .select_from(findings.join(occurrences, occurrences.c.finding_id == findings.c.id))
-        .where(_of_action(action), records.OPEN, occurrences.c.subject_id.in_(ids))
+        .where(of_action(action), records.OPEN, occurrences.c.subject_id.in_(ids))
         .distinct()
     )
     found: dict[int, list[Line]] = {}
@@ -96,7 +96,7 @@ _COLUMNS = (
     subjects.c.id.label("subject_id"),
     *(findings.c[name] for name in (
         "key", "rule", "aliases", "title", "severity", "severity_rank", "severity_source", "state", "exploited",
-        "likelihood", "fix", "lineage", "location", "first_seen", "due_at", "exempt_until",
+        "likelihood", "fix", "lineage", "location", "first_seen", "owner", "due_at", "exempt_until",
     )),
     records.action_of().label("action"),
     subjects.c.subject,
@@ -111,7 +111,8 @@ _ORDER = (
 _DOWN = (True, True, True, True, True)
 
 
-def _of_action(action: str) -> sa.ColumnElement[bool]:
+def of_action(action: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a finding belongs to an action."""
     if action.startswith("other|"):
         return sa.or_(
             findings.c.action == action, sa.and_(findings.c.action == "", findings.c.rule == action.partition("|")[2])
@@ -122,7 +123,7 @@ def _of_action(action: str) -> sa.ColumnElement[bool]:
 def _conditions(wanted: FindingFilter, action: str | None, visibility: Visibility) -> list[sa.ColumnElement[bool]]:
     conditions = [records.OPEN, *visible(findings.c.lineage, visibility)]
     if action is not None:
-        conditions.append(_of_action(action))
+        conditions.append(of_action(action))
     if wanted.repository:
         conditions.append(below(findings.c.lineage, lineage_of(wanted.repository)))
     if wanted.subject:
@@ -161,6 +162,7 @@ def _evidence(row: Any, now: int) -> Evidence:
         version=row.version,
         remediation=row.remediation,
         first_seen=row.first_seen,
+        owner=row.owner,
         due=line.due,
         action=row.action,
         proof=row.evidence,

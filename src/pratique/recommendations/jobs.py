@@ -22,17 +22,22 @@ SOURCES = ("pratique.scan.findings.changed.v1", "pratique.trust.exemption.change
 """Events whose `data` names the lineages that changed, as `lineage` or `lineages`."""
 
 
+GATE_CHANGED = "pratique.registry.gate.changed.v1"
+
+
 class RecommendationJobs:
     """Marks lineages inside the transaction that changes their findings, and sums them up right after it."""
 
     def __init__(self, database: Database, queue: JobQueue, epochs: Epochs, order: VersionOrder) -> None:
         self._queue = queue
+        self._epochs = epochs
         self._refresher = Refresher(database, order, lambda tx: epochs.bump(tx, EPOCH))
 
     def attach(self, events: EventBus, handlers: JobHandlers) -> None:
         """Subscribe to what changes findings, and register the work."""
         for source in SOURCES:
             events.subscribe_inline(source, self._on_change)
+        events.subscribe_inline(GATE_CHANGED, self._on_gate)
         handlers.register(REFRESH, self._refresh, concurrency=1)
         handlers.register(SWEEP, self._sweep)
         handlers.register(DAILY, self._day)
@@ -52,6 +57,11 @@ class RecommendationJobs:
     def _on_change(self, tx: Transaction, event: Event) -> None:
         named = event.data.get("lineages") or [event.data.get("lineage") or event.subject]
         self.changed(tx, [str(lineage) for lineage in named])
+
+    def _on_gate(self, tx: Transaction, _event: Event) -> None:
+        """Let open pages follow; no sum depends on a gate. However many gates a transaction moves, it says so once."""
+        if f"epoch:{EPOCH}" not in tx.topics:
+            self._epochs.bump(tx, EPOCH)
 
     def _refresh(self, context: JobContext) -> None:
         self._refresher.run(context.raise_if_cancelled)

@@ -8,18 +8,22 @@ import sqlalchemy as sa
 from pratique.core.database import Cursors, Transaction
 from pratique.core.database.paging import after, check_limit
 from pratique.core.errors import Invalid
+from pratique.recommendations import words
 from pratique.recommendations.errors import FilterInvalid
-from pratique.recommendations.narrowing import below, contains, visible
-from pratique.recommendations.refresh import PRIORITY_IMAGES
+from pratique.recommendations.narrowing import below, visible
+from pratique.recommendations.refresh import PRIORITY_IMAGES, owners
 from pratique.recommendations.tables import (
     COUNTS,
     recommendation_items,
     recommendation_lineages,
     recommendations,
 )
+from pratique.recommendations.titles import title_of
 from pratique.recommendations.types import (
+    NOBODY,
     Action,
     Counts,
+    Kind,
     Page,
     Recommendation,
     RecommendationFilter,
@@ -37,11 +41,14 @@ Source = sa.Table | sa.Subquery
 def listed(tx: Transaction, wanted: RecommendationFilter, visibility: Visibility, cursors: Cursors) -> Page:
     """Return one page; a filter over lineages sums only the items of those."""
     limit = _limit(wanted)
-    source = _source(wanted.repository, wanted.search, visibility)
-    conditions = _conditions(source, wanted, tx.now)
+    stored = _source(wanted.repository, wanted.search, visibility)
+    conditions = _conditions(stored, wanted, visibility, tx.now)
+    if wanted.search and stored is recommendations:
+        conditions += words.matching(tx, stored.c.action, wanted.search)
+    # Counted in the same walk: to sum items or to search twice would cost twice.
+    source = sa.select(stored, sa.func.count().over().label("total")).where(*conditions).subquery()
     columns, descending = _order(source, wanted.sort)
-    query = sa.select(source).where(*conditions)
-    total = tx.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar_one()
+    query = sa.select(source)
     if wanted.cursor:
         query = query.where(after(columns, _position(cursors, wanted), descending=descending))
     order = [column.desc() if down else column.asc() for column, down in zip(columns, descending, strict=True)]
@@ -51,7 +58,7 @@ def listed(tx: Transaction, wanted: RecommendationFilter, visibility: Visibility
     kept = tuple(recommendation_of(dict(row), repositories, tx.now) for row in rows[:limit])
     last = rows[limit - 1] if len(rows) > limit else None
     following = cursors.encode(_listing(wanted), [last[f"sort_{i}"] for i in range(len(keys))]) if last else ""
-    return Page(kept, following, total)
+    return Page(kept, following, rows[0]["total"] if rows else 0)
 
 
 def found(tx: Transaction, recommendation_id: str, visibility: Visibility) -> Recommendation | None:
@@ -59,6 +66,12 @@ def found(tx: Transaction, recommendation_id: str, visibility: Visibility) -> Re
     source = _source("", "", visibility)
     row = tx.execute(sa.select(source).where(source.c.id == recommendation_id)).mappings().one_or_none()
     return recommendation_of(dict(row), assessed(tx, visibility), tx.now) if row else None
+
+
+def action_with(tx: Transaction, recommendation_id: str) -> str | None:
+    """Return the action behind an id."""
+    query = sa.select(recommendations.c.action).where(recommendations.c.id == recommendation_id)
+    return tx.execute(query).scalar_one_or_none()
 
 
 def assessed(tx: Transaction, visibility: Visibility) -> int:
@@ -71,15 +84,16 @@ def assessed(tx: Transaction, visibility: Visibility) -> int:
 def recommendation_of(row: Mapping[str, Any], repositories: int, now: int) -> Recommendation:
     """Make a recommendation of a row of sums; `gain` is spread over the repositories that the score is a mean of."""
     counts = Counts(**{name: int(row[name]) for name in COUNTS})
+    action = Action.parse(row["action"]).given(affected=counts.open, unfixed=counts.unfixed, fix=row["fix"])
     return Recommendation(
         id=row["id"],
-        action=Action.parse(row["action"]),
-        title=row["title"],
+        action=action,
+        title=title_of(action, row["title"]),
         state=state_of(counts, row["due_at"], now),
         counts=counts,
         severity=counts.worst,
         likelihood=row["likelihood"],
-        fix=row["fix"],
+        fix="" if action.kind is Kind.AWAIT_FIX else row["fix"],
         risk=row["risk"],
         images=int(row["images"]),
         repositories=int(row["repositories"]),
@@ -87,6 +101,8 @@ def recommendation_of(row: Mapping[str, Any], repositories: int, now: int) -> Re
         due=row["due_at"],
         gain=round(row["gain"] / repositories, 2) if repositories else 0.0,
         updated=row["updated_at"],
+        owner=row["owner"],
+        owners=int(row["owners"]),
     )
 
 
@@ -97,14 +113,16 @@ def state_of(counts: Counts, due: int | None, now: int) -> State:
 
 
 def _source(repository: str, search: str, visibility: Visibility) -> Source:
-    if visibility.everything and not repository and not search:
+    if visibility.everything and not repository:
         return recommendations
     items, stored = recommendation_items, recommendations
     conditions = visible(items.c.lineage, visibility)
     if repository:
         conditions.append(below(items.c.lineage, lineage_of(repository)))
-    if search:
-        conditions.append(sa.or_(contains(items.c.words, search), contains(sa.func.lower(items.c.title), search)))
+    named = sa.func.lower(items.c.title + " " + items.c.action, type_=sa.Text)
+    for term in words.terms_of(search):
+        ways = (items.c.words, named, words.repository(items.c.lineage))
+        conditions.append(sa.or_(*(way.contains(term, autoescape=True) for way in ways)))
     own = sa.select(recommendation_lineages).subquery()
     gain = sa.case((own.c.assessed, own.c.worst_risk - own.c.second_risk), else_=0.0)
     risk, images = sa.func.max(items.c.risk), sa.func.sum(items.c.images)
@@ -126,6 +144,7 @@ def _source(repository: str, search: str, visibility: Visibility) -> Source:
             (sa.cast(risk * 20, sa.BigInteger) * PRIORITY_IMAGES + images).label("priority"),
             sa.func.coalesce(sa.func.sum(gain), 0.0).label("gain"),
             stored.c.updated_at,
+            *owners(items),
         )
         .join(stored, stored.c.action == items.c.action)
         .outerjoin(own, sa.and_(own.c.lineage == items.c.lineage, own.c.worst_action == items.c.action))
@@ -144,8 +163,16 @@ def _open(source: Source) -> sa.ColumnElement[bool]:
     return source.c.severity_rank > 0
 
 
-def _conditions(source: Source, wanted: RecommendationFilter, now: int) -> list[sa.ColumnElement[bool]]:
+def _conditions(
+    source: Source, wanted: RecommendationFilter, visibility: Visibility, now: int
+) -> list[sa.ColumnElement[bool]]:
     conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.owner == NOBODY:
+        conditions.append(source.c.owners == 0)
+    elif wanted.owner:
+        items = recommendation_items
+        own = sa.select(items.c.action).where(items.c.owner == wanted.owner, *visible(items.c.lineage, visibility))
+        conditions.append(source.c.action.in_(own))
     if wanted.severity:
         conditions.append(sa.or_(*(source.c[severity.value] > 0 for severity in wanted.severity)))
     if wanted.exploited is not None:

@@ -32,6 +32,7 @@ LINE = (
     findings.c.aliases,
     findings.c.location,
     findings.c.rule,
+    findings.c.owner,
 )
 
 
@@ -105,6 +106,7 @@ def line_of(row: Any, now: int) -> Line:
         aliases=tuple(row.aliases),
         location=row.location,
         rule=row.rule,
+        owner=row.owner,
     )
 
 

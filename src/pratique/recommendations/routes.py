@@ -4,12 +4,14 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from pratique.core.errors import Denied
 from pratique.core.findings.types import Severity
 from pratique.core.http.plane import caller_of, threads_of
-from pratique.core.permissions import Authorizer, Permission
+from pratique.core.permissions import Authorizer, Caller, Permission
 from pratique.recommendations.actions import KIND_NAMES
+from pratique.recommendations.assigning import LONGEST, Assignment, Assignments
 from pratique.recommendations.service import RecommendationService
 from pratique.recommendations.types import (
     Evidence,
@@ -29,11 +31,12 @@ Severities = Annotated[list[Severity] | None, Query(max_length=6)]
 Kinds = Annotated[list[Kind] | None, Query(max_length=8)]
 
 
-def router(service: RecommendationService, authorizer: Authorizer) -> APIRouter:
+def router(service: RecommendationService, assignments: Assignments, authorizer: Authorizer) -> APIRouter:
     """Routes below /api/v1; every list holds only what the caller may see."""
     routes = APIRouter(tags=["recommendations"])
     reads = _Reads(service, authorizer)
     _recommendations(routes, reads)
+    _assignments(routes, assignments, authorizer)
     _findings(routes, reads)
     return routes
 
@@ -48,6 +51,7 @@ def _recommendations(routes: APIRouter, reads: "_Reads") -> None:
         fixable: bool | None = None,
         kind: Kinds = None,
         state: State | None = None,
+        owner: Text = "",
         repository: Text = "",
         q: Text = "",
         sort: Sort = Sort.RISK,
@@ -61,6 +65,7 @@ def _recommendations(routes: APIRouter, reads: "_Reads") -> None:
             fixable=fixable,
             kind=tuple(kind or ()),
             state=state,
+            owner=owner,
             repository=repository,
             search=q,
             sort=sort,
@@ -78,6 +83,33 @@ def _recommendations(routes: APIRouter, reads: "_Reads") -> None:
     async def show_recommendation(request: Request, recommendation_id: str) -> dict[str, Any]:
         """Show one recommendation with its steps and the images that it would repair."""
         return await reads.one(request, recommendation_id)
+
+
+class AssignmentBody(BaseModel):
+    """What to set; what is left out stays as it is, and null takes it away."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    owner: str | None = Field(default=None, max_length=LONGEST, description="Name of a person or a team.")
+    due: int | None = Field(default=None, gt=0, description="UTC microseconds; null: as the severity demands.")
+
+    def assignment(self) -> Assignment:
+        given = self.model_fields_set
+        return Assignment((self.owner or "") if "owner" in given else None, (self.due or 0) if "due" in given else None)
+
+
+def _assignments(routes: APIRouter, assignments: Assignments, authorizer: Authorizer) -> None:
+    @routes.patch("/recommendations/{recommendation_id}")
+    async def assign_recommendation(request: Request, recommendation_id: str, body: AssignmentBody) -> dict[str, Any]:
+        """Set owner and due date of the findings behind a recommendation that the caller may write."""
+        caller = caller_of(request.scope)
+        extent = authorizer.extent(caller, Permission.RECOMMENDATIONS_ITEMS_WRITE)
+        if extent.is_empty:
+            raise _lacks(caller, Permission.RECOMMENDATIONS_ITEMS_WRITE, "SecurityAdmin")
+        count = await threads_of(request.scope).run(
+            assignments.assign, caller, recommendation_id, body.assignment(), Visibility.of(extent)
+        )
+        return {"id": recommendation_id, "findings": count}
 
 
 def _findings(routes: APIRouter, reads: "_Reads") -> None:
@@ -152,10 +184,12 @@ class _Reads:
         caller = caller_of(request.scope)
         extent = self._authorizer.extent(caller, permission)
         if extent.is_empty:
-            raise Denied(
-                f"{caller.name} lacks {permission.value}.", remedy="Ask for a role that has it, such as SecurityReader."
-            )
+            raise _lacks(caller, permission, "SecurityReader")
         return Visibility.of(extent)
+
+
+def _lacks(caller: Caller, permission: Permission, role: str) -> Denied:
+    return Denied(f"{caller.name} lacks {permission.value}.", remedy=f"Ask for a role that has it, such as {role}.")
 
 
 def _item(item: Recommendation) -> dict[str, Any]:
@@ -176,6 +210,8 @@ def _item(item: Recommendation) -> dict[str, Any]:
         "first_seen": item.first_seen,
         "due": item.due,
         "gain": item.gain,
+        "owner": item.owner,
+        "owners": item.owners,
     }
 
 
@@ -200,6 +236,7 @@ def _finding(found: Evidence) -> dict[str, Any]:
         "remediation": found.remediation,
         "first_seen": found.first_seen,
         "due": found.due,
+        "owner": found.owner,
         "recommendation": found.action,
         "evidence": dict(found.proof),
     }

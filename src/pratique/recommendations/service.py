@@ -51,7 +51,10 @@ class RecommendationService:
             lines = records.lines_of_image(tx, lineage, subject)
             standing = sum_up(lineage, lines, {line.action: 1 for line in lines}, self._order)
             extra = {"repositories": 1, "gain": 0.0, "updated_at": tx.now}
-            found = [listing.recommendation_of({**item, **extra}, 0, tx.now) for item in standing.items]
+            found = [
+                listing.recommendation_of({**item, **extra, "owners": int(bool(item["owner"]))}, 0, tx.now)
+                for item in standing.items
+            ]
             return tuple(sorted(found, key=_priority, reverse=True))
 
         return self._database.read(body)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pratique.core.findings.types import Severity
-from pratique.recommendations.actions import Action
+from pratique.recommendations.actions import ACTIONABLE, Action
 from pratique.recommendations.due import due_of
 from pratique.recommendations.fixes import VersionOrder, newest
 from pratique.recommendations.risk import risk_of
@@ -15,7 +15,7 @@ from pratique.recommendations.titles import title_of
 
 _WHOLE = frozenset({"", "image"})
 
-WORDS = 4000
+WORDS = 100_000
 """Characters of searchable text that are kept per action and lineage."""
 
 
@@ -36,6 +36,7 @@ class Line:
     aliases: tuple[str, ...]
     location: str
     rule: str
+    owner: str = ""
 
     @property
     def counted(self) -> bool:
@@ -76,7 +77,7 @@ def sum_up(lineage: str, lines: Iterable[Line], images: Mapping[str, int], order
     groups: defaultdict[str, list[Line]] = defaultdict(list)
     for line in lines:
         groups[line.action].append(line)
-    items = tuple(_item(lineage, action, group, images.get(action, 0), order) for action, group in groups.items())
+    items = [_item(lineage, action, group, images.get(action, 0), order) for action, group in groups.items()]
     ranked = sorted(items, key=lambda item: item["risk"], reverse=True)
     everything = [line for group in groups.values() for line in group]
     return Standing(
@@ -84,10 +85,17 @@ def sum_up(lineage: str, lines: Iterable[Line], images: Mapping[str, int], order
         assessed=_assessed(everything),
         open=sum(line.counted for line in everything),
         worst_risk=ranked[0]["risk"] if ranked else 0.0,
-        second_risk=ranked[1]["risk"] if len(ranked) > 1 else 0.0,
+        second_risk=max(ranked[1]["risk"] if len(ranked) > 1 else 0.0, _left(groups, ranked)),
         worst_action=ranked[0]["action"] if ranked and ranked[0]["risk"] else "",
-        items=items,
+        items=tuple(items),
     )
+
+
+def _left(groups: Mapping[str, list[Line]], ranked: list[dict[str, Any]]) -> float:
+    """Return the risk that stays when the worst action is done: that of its findings without a fix."""
+    if not ranked or Action.parse(ranked[0]["action"]).kind not in ACTIONABLE:
+        return 0.0
+    return max((line.risk for line in groups[ranked[0]["action"]] if not line.fix), default=0.0)
 
 
 def _assessed(lines: list[Line]) -> bool:
@@ -96,15 +104,17 @@ def _assessed(lines: list[Line]) -> bool:
 
 
 def _item(lineage: str, action_text: str, lines: list[Line], images: int, order: VersionOrder) -> dict[str, Any]:
-    action = Action.parse(action_text)
+    counts, fixes = counts_of(lines), {line.fix for line in lines}
     counted = [line for line in lines if line.counted]
     dates = [line.due for line in counted if line.due is not None]
+    fix = newest(Action.parse(action_text), fixes, order)[:200]
+    action = given(action_text, counts, fix)
     chances = [line.likelihood for line in counted if line.likelihood is not None]
     return {
         "action": action_text,
         "lineage": lineage,
         "id": action.id,
-        **counts_of(lines),
+        **counts,
         "severity_rank": max((line.severity.rank + 1 for line in counted), default=0),
         "risk": max((line.risk for line in counted), default=0.0),
         "likelihood": max(chances, default=None),
@@ -112,9 +122,16 @@ def _item(lineage: str, action_text: str, lines: list[Line], images: int, order:
         "first_seen": min(line.first_seen for line in lines),
         "due_at": min(dates, default=None),
         "title": title_of(action, lines[0].title)[:500],
-        "fix": newest(action, (line.fix for line in lines), order)[:200],
-        "words": _words(action_text, lineage, lines),
+        "fix": fix,
+        "owner": min((line.owner for line in lines if line.owner), default=""),
+        "words": _words(lines),
     }
+
+
+def given(action: str, counts: Mapping[str, Any], fix: str) -> Action:
+    """Return what an action asks for today, with these counts."""
+    affected = sum(counts[severity.value] for severity in Severity)
+    return Action.parse(action).given(affected=affected, unfixed=counts["unfixed"], fix=fix)
 
 
 def counts_of(lines: Iterable[Line]) -> dict[str, int]:
@@ -128,11 +145,12 @@ def counts_of(lines: Iterable[Line]) -> dict[str, int]:
         else:
             counts[line.severity.value] += 1
             counts["exploited"] += line.exploited
+            counts["unfixed"] += not line.fix
     return counts
 
 
-def _words(action: str, lineage: str, lines: list[Line]) -> str:
-    parts = {action, lineage}
+def _words(lines: list[Line]) -> str:
+    parts: set[str] = set()
     for line in lines:
         parts.update((line.rule, line.location, *line.aliases))
     return " ".join(sorted(parts)).lower()[:WORDS]

@@ -4,7 +4,9 @@ import sqlalchemy as sa
 
 from pratique.core.database import Micros, TextC, metadata
 
-COUNTS = ("critical", "high", "medium", "low", "negligible", "unknown", "not_assessed", "exempted", "exploited")
+COUNTS = (
+    "critical", "high", "medium", "low", "negligible", "unknown", "not_assessed", "exempted", "exploited", "unfixed",
+)  # fmt: skip
 
 
 def _counts() -> list[sa.Column[int]]:
@@ -26,8 +28,10 @@ recommendation_items = sa.Table(
     sa.Column("due_at", Micros),
     sa.Column("title", TextC, nullable=False),
     sa.Column("fix", TextC, nullable=False),
+    sa.Column("owner", TextC, nullable=False),
     sa.Column("words", sa.Text, nullable=False),
-    sa.Index(None, "lineage"),
+    sa.Index(None, "lineage", "action"),
+    sa.Index(None, "owner", "action"),
     sa.Index(None, "id"),
 )
 """One row per action and lineage: what list pages of people with a limited view are summed up from."""
@@ -50,10 +54,24 @@ recommendations = sa.Table(
     sa.Column("due_at", Micros),
     sa.Column("priority", sa.BigInteger, nullable=False),
     sa.Column("gain", sa.Float, nullable=False),
+    sa.Column("owner", TextC, nullable=False),
+    sa.Column("owners", sa.Integer, nullable=False),
     sa.Column("updated_at", Micros, nullable=False),
     sa.Index(None, "priority", "id"),
 )
 """One row per action over all lineages: the page of whoever may see everything is one index range of it."""
+
+recommendation_words = sa.Table(
+    "recommendation_words",
+    metadata,
+    sa.Column("action", TextC, primary_key=True),
+    sa.Column("word", TextC, primary_key=True),
+)
+"""What each action can be found by: names and numbers of its findings, each also from its later parts on.
+
+A search asks each action for the range of words that begin with a term: as many short index walks as there are actions,
+however many findings.
+"""
 
 recommendation_lineages = sa.Table(
     "recommendation_lineages",

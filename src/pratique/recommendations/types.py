@@ -102,6 +102,8 @@ def _below(lineage: str, prefix: str) -> bool:
 
 
 EVERYTHING = Visibility()
+NOBODY = "nobody"
+"""In a filter: without an owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Counts:
     not_assessed: int = 0
     exempted: int = 0
     exploited: int = 0
+    unfixed: int = 0
+    """Of the open ones those without a fix: they stay when everything that can be done is done."""
 
     @property
     def open(self) -> int:
@@ -152,6 +156,9 @@ class Recommendation:
     gain: float
     """Points that the score would rise by if this alone were done."""
     updated: int
+    owner: str = ""
+    """Whoever owns its findings; the first by name where several do."""
+    owners: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -197,6 +204,7 @@ class Evidence:
     first_seen: int
     due: int | None
     action: str
+    owner: str = ""
     proof: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -209,6 +217,8 @@ class RecommendationFilter:
     fixable: bool | None = None
     kind: tuple[Kind, ...] = ()
     state: State | None = None
+    owner: str = ""
+    """A name, or `nobody` for what has no owner."""
     repository: str = ""
     search: str = ""
     sort: Sort = Sort.RISK

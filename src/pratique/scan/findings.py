@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from pratique.core.database import Transaction
 from pratique.core.findings.types import Finding, Occurrence, Severity
 from pratique.inventory.types import Package
+from pratique.scan.matches import matched, matched_rules
 from pratique.scan.packages import chunks
 from pratique.scan.remedies import action_of, remediation_of, slug, unassessed_action, unassessed_remedy
-from pratique.scan.tables import images, matches, packages, set_members
+from pratique.scan.tables import images, packages, set_members
 from pratique.scan.types import Place
 
 DOMAIN = "scan"
@@ -62,25 +63,10 @@ def _images(tx: Transaction, digests: Collection[str]) -> dict[str, Any]:
 
 
 def _hits(tx: Transaction, sets: Collection[int], rules: Collection[str] | None) -> dict[int | None, list[_Hit]]:
-    statement = sa.select(set_members.c.set_id, matches.c.package_id, matches.c.group_id, matches.c.record).join(
-        matches, matches.c.package_id == set_members.c.package_id
-    )
-    if rules is not None:
-        statement = statement.where(matches.c.group_id.in_(list(rules)))
-    rows = [row for part in chunks(sets) for row in tx.execute(statement.where(set_members.c.set_id.in_(part)))]
-    known = _records(tx, {row.package_id for row in rows})
+    chosen = matched(tx, sets, sa.true()) if rules is None else matched_rules(tx, sets, rules)
     found: dict[int | None, list[_Hit]] = {}
-    for row in rows:
-        hit = _Hit(row.package_id, known[row.package_id], row.group_id, row.record)
-        found.setdefault(row.set_id, []).append(hit)
-    return found
-
-
-def _records(tx: Transaction, ids: Collection[int]) -> dict[int, Package]:
-    found: dict[int, Package] = {}
-    for part in chunks(ids):
-        rows = tx.execute(sa.select(packages.c.id, packages.c.record).where(packages.c.id.in_(part)))
-        found.update((row.id, msgspec.convert(row.record, Package)) for row in rows)
+    for set_id, package_id, group, known in chosen:
+        found.setdefault(set_id, []).append(_Hit(package_id, known.package, group, known.record))
     return found
 
 

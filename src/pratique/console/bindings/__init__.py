@@ -13,6 +13,7 @@ from pratique.core.database import Database, Epochs, Transaction
 from pratique.core.findings.store import FindingStore
 from pratique.core.jobs import JobQueue
 from pratique.identity.service import IdentityService
+from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.jobs import EPOCH
 from pratique.recommendations.service import RecommendationService
 from pratique.registry.service import RegistryService
@@ -29,6 +30,7 @@ def create_parts(
     epochs: Epochs,
     clock: Clock,
     recommendations: RecommendationService,
+    assignments: Assignments,
     registry: RegistryService,
     scan: ScanService,
     trust: TrustService,
@@ -43,6 +45,7 @@ def create_parts(
     """Return everything that the console is made of, over the services of one process."""
     return Parts(
         recommendations=recommendations,
+        assignments=assignments,
         images=BoundImages(database, registry, scan, trust, identity),
         feeds=BoundFeeds(database, advisories, jobs, sync),
         exemptions=BoundExemptions(database, exemptions, findings, identity.authorizer),

@@ -1,14 +1,14 @@
 """Exemptions: the list, and the form that makes one."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pratique.console import forms
+from pratique.console import forms, wording
 from pratique.console.pages.desk import Desk, in_thread, see_other
 from pratique.console.sources import NewExemption
 from pratique.core.clock import DAY, SECOND
@@ -65,7 +65,7 @@ class ExemptionPages:
         if wrong:
             return self._page(request, values, wrong=wrong, status=400)
         wanted = NewExemption(
-            values["rule"], values["lineage"], values["location"], values["reason"], _end_of(values["expires"])
+            values["rule"], values["lineage"], values["location"], values["reason"], wording.end_of(values["expires"])
         )
         try:
             await in_thread(request, self._desk.parts.exemptions.add, caller_of(request.scope), wanted)
@@ -111,7 +111,7 @@ class ExemptionPages:
         if len(forms.text(form, "reason", 2000)) < SHORTEST_REASON:
             wrong["reason"] = "Say why, in a sentence that still helps in a year."
         try:
-            end = _end_of(forms.text(form, "expires"))
+            end = wording.end_of(forms.text(form, "expires"))
         except ValueError:
             wrong["expires"] = "Give a day, for example " + self._day(USUAL_DAYS) + "."
         else:
@@ -123,9 +123,3 @@ class ExemptionPages:
     def _day(self, days: int) -> str:
         now = datetime.fromtimestamp(self._desk.parts.clock.now() / SECOND, tz=UTC)
         return (now + timedelta(days=days)).date().isoformat()
-
-
-def _end_of(day: str) -> int:
-    """Return the last microsecond of a day."""
-    end = datetime.combine(date.fromisoformat(day), time.max, tzinfo=UTC)
-    return int(end.timestamp()) * SECOND + SECOND - 1

@@ -3,20 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pratique.console import addresses
+from pratique.console import addresses, forms, wording
 from pratique.console.evidence import EvidenceRow
 from pratique.console.filters import finding_filter, is_narrowed, recommendation_filter
-from pratique.console.pages.desk import Desk, in_thread
+from pratique.console.pages.desk import Desk, in_thread, see_other
 from pratique.console.rendering import is_part
 from pratique.console.sources import FeedView, Freshness
-from pratique.core.errors import Denied
+from pratique.core.errors import Denied, Invalid
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Extent, Permission
 from pratique.recommendations import due, risk
+from pratique.recommendations.assigning import Assignment
 from pratique.recommendations.types import (
     Counts,
     EvidencePage,
@@ -32,6 +34,7 @@ from pratique.recommendations.types import (
 )
 
 READ = Permission.RECOMMENDATIONS_ITEMS_READ
+WRITE = Permission.RECOMMENDATIONS_ITEMS_WRITE
 STATES = (
     (State.OPEN.value, "Open"),
     (State.OVERDUE.value, "Overdue"),
@@ -81,6 +84,7 @@ class RecommendationPages:
         return [
             Route("/recommendations", self.all),
             Route("/recommendations/{id:str}", self.detail),
+            Route("/recommendations/{id:str}/assign", self.assign, methods=["POST"]),
             Route("/help/risk", self.help),
             Route("/score", self.score),
         ]
@@ -107,6 +111,20 @@ class RecommendationPages:
 
     async def detail(self, request: Request) -> Response:
         """Show one recommendation: what to do, where, and why we say so."""
+        return await self._detail(request)
+
+    async def assign(self, request: Request) -> Response:
+        """Set owner and due date, or show the page again with what is wrong."""
+        form = await self._desk.csrf.checked(request)
+        writable = self._desk.visibility(request, WRITE)
+        item_id, assign = request.path_params["id"], self._desk.parts.assignments.assign
+        try:
+            await in_thread(request, assign, caller_of(request.scope), item_id, _assignment(form), writable)
+        except Invalid as error:
+            return await self._detail(request, error)
+        return see_other(addresses.with_query(f"/recommendations/{item_id}"))
+
+    async def _detail(self, request: Request, wrong: Invalid | None = None) -> Response:
         extent = self._desk.extent(request, READ)
         wanted = finding_filter(request.query_params, limit=25)
         item_id = request.path_params["id"]
@@ -117,6 +135,8 @@ class RecommendationPages:
         return self._desk.pages.page(
             request,
             "recommendations/detail.html",
+            wrong.status if wrong else 200,
+            wrong=wrong,
             item=item,
             steps=steps,
             images=images,
@@ -125,6 +145,7 @@ class RecommendationPages:
             evidence_none="",
             evidence_next=f"/recommendations/{item.id}?cursor={evidence.next_cursor}" if evidence.next_cursor else "",
             risk=rows[0].risk if rows and rows[0].assessed and rows[0].risk.value == item.risk else None,
+            may_assign=self._desk.may(caller_of(request.scope), WRITE),
             may_exempt=self._desk.may(caller_of(request.scope), Permission.TRUST_EXEMPTIONS_WRITE),
             epoch=epoch,
         )
@@ -174,6 +195,19 @@ class RecommendationPages:
         repository = line.lineage.removeprefix("registry/")
         gate = self._desk.parts.images.gate(extent, repository, line.subject)
         return ImageRow(repository, line.subject, line.counts, addresses.image(repository, line.subject), gate or "")
+
+
+def _assignment(form: FormData) -> Assignment:
+    """Return what a form asks for; a date that was not touched stays what it is."""
+    owner, due_text = forms.text(form, "owner", 200), forms.text(form, "due", 20)
+    if due_text == forms.text(form, "due_was", 20):
+        return Assignment(owner)
+    if not due_text:
+        return Assignment(owner, 0)
+    try:
+        return Assignment(owner, wording.end_of(due_text))
+    except ValueError:
+        raise Invalid("The due date cannot be read.", remedy="Give a day as 2026-12-31.") from None
 
 
 def _scanning(count: int) -> tuple[Banner, ...]:

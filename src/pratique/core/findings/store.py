@@ -1,6 +1,7 @@
 """The one place where findings are kept, for every domain."""
 
 from collections.abc import Collection, Iterable, Sequence
+from types import EllipsisType
 
 import sqlalchemy as sa
 
@@ -76,6 +77,25 @@ class FindingStore:
             raise NotFound("There is no such finding.")
         tx.hint(EPOCH)
         bump_epoch(tx, EPOCH)
+
+    def assign_all(
+        self,
+        tx: Transaction,
+        chosen: sa.ColumnElement[bool],
+        *,
+        owner: str | None,
+        due_at: int | EllipsisType | None,
+    ) -> int:
+        """`assign` for the findings that `chosen` selects; None and `...` leave owner and date as they are."""
+        values: dict[str, object] = {"changed_at": tx.now}
+        if owner is not None:
+            values["owner"] = owner
+        if due_at is not ...:
+            values["due_at"] = due_at
+        count = tx.execute(sa.update(findings).where(chosen).values(**values)).rowcount
+        tx.hint(EPOCH)
+        bump_epoch(tx, EPOCH)
+        return int(count)
 
     def get(self, tx: Transaction, key: str) -> StoredFinding:
         return queries.get(tx, key)

@@ -242,11 +242,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lineage", name="pk_recommendation_changes"),
     )
     op.create_table(
-        "recommendation_stale",
-        sa.Column("action", TextC, nullable=False),
-        sa.PrimaryKeyConstraint("action", name="pk_recommendation_stale"),
-    )
-    op.create_table(
         "recommendation_days",
         sa.Column("day", TextC, nullable=False),
         sa.Column("score", sa.Float(), nullable=True),
@@ -260,6 +255,7 @@ def upgrade() -> None:
         sa.Column("not_assessed", sa.Integer(), nullable=False),
         sa.Column("exempted", sa.Integer(), nullable=False),
         sa.Column("exploited", sa.Integer(), nullable=False),
+        sa.Column("unfixed", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("day", name="pk_recommendation_days"),
     )
     op.create_table(
@@ -276,6 +272,7 @@ def upgrade() -> None:
         sa.Column("not_assessed", sa.Integer(), nullable=False),
         sa.Column("exempted", sa.Integer(), nullable=False),
         sa.Column("exploited", sa.Integer(), nullable=False),
+        sa.Column("unfixed", sa.Integer(), nullable=False),
         sa.Column("severity_rank", sa.Integer(), nullable=False),
         sa.Column("risk", sa.Float(), nullable=False),
         sa.Column("likelihood", sa.Float(), nullable=True),
@@ -284,11 +281,15 @@ def upgrade() -> None:
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("title", TextC, nullable=False),
         sa.Column("fix", TextC, nullable=False),
+        sa.Column("owner", TextC, nullable=False),
         sa.Column("words", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("action", "lineage", name="pk_recommendation_items"),
     )
     op.create_index("ix_recommendation_items_id", "recommendation_items", ["id"], unique=False)
-    op.create_index("ix_recommendation_items_lineage", "recommendation_items", ["lineage"], unique=False)
+    op.create_index(
+        "ix_recommendation_items_lineage_action", "recommendation_items", ["lineage", "action"], unique=False
+    )
+    op.create_index("ix_recommendation_items_owner_action", "recommendation_items", ["owner", "action"], unique=False)
     op.create_table(
         "recommendation_lineages",
         sa.Column("lineage", TextC, nullable=False),
@@ -302,6 +303,17 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_recommendation_lineages_worst_action", "recommendation_lineages", ["worst_action"], unique=False
+    )
+    op.create_table(
+        "recommendation_stale",
+        sa.Column("action", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("action", name="pk_recommendation_stale"),
+    )
+    op.create_table(
+        "recommendation_words",
+        sa.Column("action", TextC, nullable=False),
+        sa.Column("word", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("action", "word", name="pk_recommendation_words"),
     )
     op.create_table(
         "recommendations",
@@ -319,6 +331,7 @@ def upgrade() -> None:
         sa.Column("not_assessed", sa.Integer(), nullable=False),
         sa.Column("exempted", sa.Integer(), nullable=False),
         sa.Column("exploited", sa.Integer(), nullable=False),
+        sa.Column("unfixed", sa.Integer(), nullable=False),
         sa.Column("severity_rank", sa.Integer(), nullable=False),
         sa.Column("risk", sa.Float(), nullable=False),
         sa.Column("likelihood", sa.Float(), nullable=True),
@@ -328,6 +341,8 @@ def upgrade() -> None:
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("priority", sa.BigInteger(), nullable=False),
         sa.Column("gain", sa.Float(), nullable=False),
+        sa.Column("owner", TextC, nullable=False),
+        sa.Column("owners", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_recommendations"),
         sa.UniqueConstraint("action", name="uq_recommendations_action"),
