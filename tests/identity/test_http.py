@@ -356,3 +356,15 @@ def test_links_are_made_for_people_only(operator: Site, world: World) -> None:
     world.create("ci")
     assert operator("POST", "/api/v1/sign-in-links", json={"principal": "ci"}).status_code == 400
     assert operator("POST", "/api/v1/sign-in-links", json={"principal": "nobody"}).status_code == 404
+
+
+def test_no_route_of_the_api_is_for_strangers(site: Site) -> None:
+    """Whatever a route forgets to ask: an empty list or a 404 for strangers would tell them too much."""
+    described = site("GET", "/api/v1/openapi.json")
+    assert described.status_code == 200
+    for path, methods in described.json()["paths"].items():
+        for method in methods:
+            got = site(method.upper(), path.replace("{", "").replace("}", ""))
+            assert got.status_code == 401, (method, path)
+            assert got.json()["code"] == "unauthenticated"
+    assert site("GET", "/api/v1/no-such-route").status_code == 401

@@ -19,6 +19,7 @@ RIGHTS: dict[str, dict[str, frozenset[Permission]]] = {
     "pusher": {"/registry": PUSH | DELETE},
     "other-pusher": {"/registry": PUSH},
     "team-pusher": {"/registry/team": PUSH},
+    "team-pusher-reader": {"/registry/team": PUSH, "/registry": PULL},
     "reader": {"/registry": PULL},
     "signer": {"/registry": SIGN},
     "inspector": {"/registry": QUARANTINE},

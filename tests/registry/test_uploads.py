@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from tests.registry.clients import Client, error_of
+from tests.registry.conftest import Judge
+from tests.registry.images import image
 from tests.registry.serving import Running, process, start
 
 from pratique.core.blobs.local import LocalBlobStore
@@ -198,6 +200,21 @@ def test_mount_needs_the_right_to_pull_there(pusher: Client, registry: Running) 
             assert answer.status_code == 202
             assert team.blob(NAME, DIGEST).status_code == 404
         assert error_of(team.blob("secret/app", DIGEST))[:2] == (403, "DENIED")
+
+
+@pytest.mark.parametrize("source", ["secret/app", ""])
+def test_mount_leads_around_no_gate(pusher: Client, registry: Running, judge: Judge, source: str) -> None:
+    closed = image(b"held there")
+    pusher.push("secret/app", closed, "v1")
+    blob = list(closed.blobs)[1]
+    query = {"mount": blob} | ({"from": source} if source else {})
+    with Client(registry.url, "team-pusher-reader") as client:
+        assert client.blob("secret/app", blob).status_code == 403
+        assert client.http.post(f"/v2/{NAME}/blobs/uploads/", params=query).status_code == 202
+        assert client.blob(NAME, blob).status_code == 404
+        judge.open("secret/app", closed.digest)
+        assert client.http.post(f"/v2/{NAME}/blobs/uploads/", params=query).status_code == 201
+        assert client.blob(NAME, blob).content == closed.blobs[blob]
 
 
 @pytest.mark.parametrize("source", ["other/app", ""])

@@ -1,5 +1,7 @@
 """From a pushed image to facts, findings, decision and gate."""
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
@@ -188,3 +190,18 @@ def test_an_unreadable_layer_is_read_again_when_somebody_asks(parts: Parts) -> N
     parts.database.write(lambda tx: parts.indexer.read_again(tx, place))
     parts.indexer.index(place, lambda: None, parts.database.write, again=True)
     assert len(parts.reader.read_digests) == 2
+
+
+def test_a_layer_that_one_manifest_calls_encrypted_is_still_read_for_others(parts: Parts) -> None:
+    layer = debian_layer({"zlib": "1.2"})
+    poisoned = parts.shelf.put("team/a", [layer], salt="1")
+    key = (poisoned.repository_id, poisoned.digest)
+    source = parts.shelf.manifests[key]
+    called = replace(source.layers[0], media_type="application/vnd.oci.image.layer.v1.tar+gzip+encrypted")
+    parts.shelf.manifests[key] = replace(source, layers=(called,))
+    parts.index(poisoned)
+    assert parts.shelf.state(poisoned) is GateState.HELD
+    assert parts.reader.read_digests == []
+    good = parts.shelf.put("team/b", [layer], salt="2")
+    parts.index(good)
+    assert parts.shelf.state(good) is GateState.OPEN

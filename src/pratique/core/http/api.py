@@ -8,11 +8,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from pratique.core.errors import Invalid, NotFound, PratiqueError
+from pratique.core.errors import Invalid, NotFound, PratiqueError, Unauthenticated
 from pratique.core.http.answers import problem_json
-from pratique.core.http.plane import Authenticator, Plane
+from pratique.core.http.plane import AsgiApp, Authenticator, HttpScope, Plane, Receive, Send, caller_of
 
 PREFIX = "/api/v1"
+OPENAPI = f"{PREFIX}/openapi.json"
 THREADS = 8
 
 
@@ -26,7 +27,7 @@ def create_api(routers: Sequence[APIRouter], *, version: str) -> FastAPI:
     api = FastAPI(
         title="Pratique",
         version=version,
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=OPENAPI,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -45,12 +46,23 @@ def api_plane(api: FastAPI, authenticator: Authenticator) -> Plane:
         "api",
         ("console",),
         (f"{PREFIX}/",),
-        api,
+        _for_known_callers(api),
         problem_json,
         authenticator,
         threads=THREADS,
         headers={"cache-control": "no-store"},
     )
+
+
+def _for_known_callers(api: AsgiApp) -> AsgiApp:
+    """No route is for strangers, whatever it forgets to ask; only the description of the routes is public."""
+
+    async def app(scope: HttpScope, receive: Receive, send: Send) -> None:
+        if caller_of(scope).is_anonymous and scope["path"] != OPENAPI:
+            raise Unauthenticated("Sign in first.", remedy="Send a management token, or open the console.")
+        await api(scope, receive, send)
+
+    return app
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
