@@ -1,6 +1,7 @@
 """A first start without a network is useful, and says how far it is to be trusted."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from tests.advisories.samples import deb, npm, put_small_world, pypi
 
 
 @pytest.fixture
-def first_start(tmp_path: Path) -> AdvisoryStore:
-    return AdvisoryStore.open(tmp_path / "advisories")
+def first_start(tmp_path: Path) -> Iterator[AdvisoryStore]:
+    opened = AdvisoryStore.open(tmp_path / "advisories")
+    yield opened
+    opened.close()
 
 
 def test_the_bundle_is_small_and_labelled() -> None:

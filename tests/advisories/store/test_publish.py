@@ -1,6 +1,7 @@
 """Files are immutable, revisions are whole, and change sets say what to judge again."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,10 @@ class Feed:
 
 
 @pytest.fixture
-def feed(tmp_path: Path) -> Feed:
-    return Feed(tmp_path)
+def feed(tmp_path: Path) -> Iterator[Feed]:
+    made = Feed(tmp_path)
+    yield made
+    made.store.close()
 
 
 def test_a_small_change_is_a_delta_over_an_untouched_base(feed: Feed) -> None:

@@ -35,22 +35,26 @@ class FeedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        address = f"file:{quote(str(path))}?mode=ro&immutable=1"
         try:
-            self._connection = sqlite3.connect(
-                f"file:{quote(str(path))}?mode=ro&immutable=1", uri=True, check_same_thread=False
-            )
-            self._connection.execute("PRAGMA mmap_size=1073741824")
-            self.meta: Mapping[str, str] = dict(self._connection.execute("SELECT key, value FROM meta"))
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
-            raise Corrupt(
-                f"The advisory file {path.name} cannot be read ({error}).",
-                remedy="Fetch the feed again: pratique advisories sync --force.",
-            ) from error
-        if self.meta.get("format") != str(FORMAT):
-            raise Corrupt(
-                f"The advisory file {path.name} has format {self.meta.get('format')}, this version reads {FORMAT}.",
-                remedy="Fetch the feed again: pratique advisories sync --force.",
-            )
+            raise _unreadable(path, f"cannot be opened ({error})") from error
+        try:
+            self.meta = self._read_meta()
+        except Corrupt:
+            self._connection.close()
+            raise
+
+    def _read_meta(self) -> Mapping[str, str]:
+        try:
+            self._connection.execute("PRAGMA mmap_size=1073741824")
+            meta = dict(self._connection.execute("SELECT key, value FROM meta"))
+        except sqlite3.Error as error:
+            raise _unreadable(self.path, f"cannot be read ({error})") from error
+        if meta.get("format") != str(FORMAT):
+            raise _unreadable(self.path, f"has format {meta.get('format')}, this version reads {FORMAT}")
+        return meta
 
     def close(self) -> None:
         with self._lock:
@@ -158,3 +162,9 @@ def fsync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _unreadable(path: Path, why: str) -> Corrupt:
+    return Corrupt(
+        f"The advisory file {path.name} {why}.", remedy="Fetch the feed again: pratique advisories sync --force."
+    )
