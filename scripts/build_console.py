@@ -35,6 +35,8 @@ LIBRARIES = {
 CHECKER = Path("axe-core/axe.min.js")
 """What tests check pages with; CI must have it."""
 
+PATIENCE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
+"""By itself npm tries for minutes where there is no network."""
 SOURCE_MAP = re.compile(rb"\n?//# sourceMappingURL=.*\s*$")
 
 
@@ -68,8 +70,12 @@ def install() -> bool:
         )
         return False
     without = [] if testing else ["--omit=dev"]
-    arguments = [*command, "ci", *without, "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(arguments, cwd=SOURCE, capture_output=True, text=True, timeout=300, check=False)
+    arguments = [*command, "ci", *without, "--ignore-scripts", "--no-audit", "--no-fund", *PATIENCE]
+    try:
+        done = subprocess.run(arguments, cwd=SOURCE, capture_output=True, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        print("console: npm did not bring the libraries in five minutes: building without htmx and uPlot")
+        return False
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         print(f"console: npm could not bring the libraries ({reason[:200]}): building without htmx and uPlot")

@@ -47,7 +47,7 @@ def step(name: str) -> Iterator[None]:
     except BaseException:
         print(" failed")
         raise
-    print(f" {time.monotonic() - start:.1f} s")
+    print(f" {time.monotonic() - start:.1f} s", flush=True)
 
 
 def ensure_environment(requirements: str, wheels: Path | None = None) -> None:
@@ -144,7 +144,7 @@ def ensure_assets() -> None:
         if done.returncode:
             raise SetupError(f"the browser assets cannot be built: {(done.stderr or done.stdout).strip()[-400:]}")
     if "building without" in done.stdout:
-        print("  " + done.stdout.strip().splitlines()[0])
+        print("  " + done.stdout.strip().splitlines()[0], flush=True)
         return
     write_stamp("assets", stamp)
 

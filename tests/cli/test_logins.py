@@ -1,12 +1,14 @@
 import base64
 import json
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from pratique.cli import logins
 from pratique.cli.durations import optional_seconds_of, seconds_of
-from pratique.cli.logins import Login, Tool, check, file_of, store
+from pratique.cli.logins import Login, Tool, check, file_of, hint, store
 from pratique.core.errors import Conflict, Invalid, Unavailable
 
 LOGIN = Login("localhost:8443", "builder", "pqs_secret")
@@ -27,6 +29,24 @@ ENTRY = {"auth": base64.b64encode(b"builder:pqs_secret").decode()}
 )
 def test_the_file_is_the_one_of_the_client(tool: Tool, environ: dict[str, str], account: int, expected: str) -> None:
     assert file_of(tool, environ, account=account) == Path(expected)
+
+
+def test_a_folder_of_root_is_passed_by_and_the_variable_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "containers"
+    (closed / "7").mkdir(parents=True)
+    monkeypatch.setattr(logins, "_RUNTIME", closed)
+    assert file_of(Tool.PODMAN, {"HOME": "/h"}, account=7) == closed / "7/auth.json"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "is_dir", refuse)
+        path = file_of(Tool.PODMAN, {"HOME": "/h"}, account=7)
+    assert path == Path("/h/.config/containers/auth.json")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert f"export REGISTRY_AUTH_FILE={path}" in hint(path, {"HOME": "/h"}, account=7)
+    assert not hint(path, {"HOME": "/h", "XDG_RUNTIME_DIR": "/run/user/7"}, account=7)
+
+
+def refuse(_path: Path) -> bool:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_a_login_is_added_and_everything_else_is_kept(tmp_path: Path) -> None:

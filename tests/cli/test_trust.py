@@ -14,9 +14,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from typer.testing import CliRunner
 
+from pratique.cli.exits import Exit
+from pratique.cli.trust import app
 from pratique.cli.trusting import TARGETS, Trust
 from pratique.cli.trusting.hashes import subject_hash
+from pratique.cli.trusting.plan import Plan
 from pratique.core.keys.certificates import issue_server, make_authority
 
 NOW = int(time.time() * 1_000_000)
@@ -151,6 +155,20 @@ def test_docker_gets_a_folder_per_host_that_needs_root(trust: Trust, monkeypatch
     plan = TARGETS["docker"].plan(trust)
     assert [step.root for step in plan.steps] == [True]
     assert f"etc/docker/certs.d/{trust.hosts[0]}/ca.crt" in plan.steps[0].describe(undo=False)
+
+
+def test_what_was_not_done_is_seen_in_the_exit_code(
+    trust: Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls/ca.pem").write_bytes(trust.authority)
+    monkeypatch.setenv("PRATIQUE_DATA__DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(Plan, "needs_sudo", True)
+    monkeypatch.setattr(Plan, "do", lambda _plan: pytest.fail("root was used unasked"))
+    done = CliRunner().invoke(app, ["install", "docker"])
+    assert "not done: this needs root" in done.stdout
+    assert done.exit_code == Exit.NO
+    assert CliRunner().invoke(app, ["install", "docker", "--dry-run"]).exit_code == Exit.DONE
 
 
 def test_rootless_docker_needs_no_root(trust: Trust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,12 +31,22 @@ def demo(
     if clean:
         _clean(folder)
         return
+    if not build_only:
+        _require_server()
     images = _build(folder, mirror, security_mirror, offline=offline)
     if build_only:
         layout = folder / "layout"
         print(f"as an OCI layout: skopeo copy oci:{layout}:{images.images[0].name} …")
         return
     raise typer.Exit(_tell(images))
+
+
+def _require_server() -> None:
+    """Fail before minutes of work, not after them."""
+    from pratique.cli.client import connect
+
+    with connect():
+        return
 
 
 def _build(folder: Path, mirror: str, security_mirror: str, *, offline: bool) -> "Collection":

@@ -62,7 +62,7 @@ def add(
         return
     print(
         f"{found['id']}: {found['rule']} is accepted in {found['repository'] or 'all repositories'}"
-        f" until {_instant(found['expires_at'])}; {found['decided']} images were decided about again"
+        f" until {_instant(found['expires_at'])}; {_again(found['decided'])}"
     )
 
 
@@ -86,7 +86,7 @@ def remove(identity: Annotated[str, typer.Argument(help="Id, as `pratique exempt
 
     with connect() as client:
         found = client.delete(f"/api/v1/exemptions/{identity}", timeout=120.0).json()
-    print(f"{found['id']}: withdrawn; {found['decided']} images were decided about again")
+    print(f"{found['id']}: withdrawn; {_again(found['decided'])}")
 
 
 def lifetime(text: str, now: dt.datetime) -> float:
@@ -111,6 +111,10 @@ def _place(repository: str, image: str, *, everywhere: bool) -> str:
 
         return parse_image(image)[0]
     return repository
+
+
+def _again(images: int) -> str:
+    return "1 image was decided about again" if images == 1 else f"{images} images were decided about again"
 
 
 def _ended(row: dict[str, Any]) -> bool:

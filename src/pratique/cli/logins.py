@@ -18,6 +18,7 @@ from pratique.core.errors import Conflict, Unavailable
 from pratique.core.private_files import write_private
 
 _LIMIT = 4 * 1024 * 1024
+_RUNTIME = Path("/run/containers")
 
 
 class Tool(StrEnum):
@@ -51,10 +52,20 @@ def file_of(tool: Tool, environ: Mapping[str, str] | None = None, *, account: in
     if environ.get("XDG_RUNTIME_DIR"):
         return Path(environ["XDG_RUNTIME_DIR"]) / "containers" / "auth.json"
     account = os.getuid() if account is None else account
-    runtime = Path(f"/run/containers/{account}")
-    if account == 0 or runtime.is_dir():
+    runtime = _RUNTIME / str(account)
+    if account == 0 or _reaches(runtime):
         return runtime / "auth.json"
     return Path(environ.get("XDG_CONFIG_HOME", home / ".config")) / "containers" / "auth.json"
+
+
+def hint(path: Path, environ: Mapping[str, str] | None = None, *, account: int | None = None) -> str:
+    """A line for accounts whose clients stop at a folder of root instead of reading this file; mostly empty."""
+    environ = os.environ if environ is None else environ
+    account = os.getuid() if account is None else account
+    usual = path.name == "config.json" or environ.get("REGISTRY_AUTH_FILE") or environ.get("XDG_RUNTIME_DIR")
+    if usual or account == 0 or os.access(_RUNTIME, os.X_OK) or not _RUNTIME.exists():
+        return ""
+    return f"{_RUNTIME} may not be read by this account, so tell clients:  export REGISTRY_AUTH_FILE={path}"
 
 
 def check(path: Path) -> None:
@@ -80,6 +91,13 @@ def store(path: Path, login: Login) -> str:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_private(target, json.dumps(content, indent="\t").encode() + b"\n")
     return str(path)
+
+
+def _reaches(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except PermissionError:
+        return False
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ COMMANDS: Table = {
         "exempt": Entry("pratique.cli.exempt", "Accept a finding for a time, with reason and approver."),
         "demo": Entry("pratique.cli.demo", "Build demo images and take them through the real path."),
         "advisories": Entry("pratique.cli.advisories", "Fetch, import and export advisory feeds."),
-        "registry": Entry("pratique.cli.registry", "Look at repositories, tags and gates; collect garbage."),
+        "registry": Entry("pratique.cli.registry", "Look at repositories, tags and gates."),
     },
     "Who may do what": {
         "principal": Entry("pratique.cli.principal", "Create and manage service principals and people."),

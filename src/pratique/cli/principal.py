@@ -185,7 +185,7 @@ def _deliver(
     if secret is None:
         return None
     from pratique.cli.client import registry_host
-    from pratique.cli.logins import Login, Tool, file_of, store
+    from pratique.cli.logins import Login, Tool, file_of, hint, store
     from pratique.core.settings import load
 
     host = registry_host(load())
@@ -193,6 +193,8 @@ def _deliver(
     if not quiet:
         for place in dict.fromkeys(places):
             print(f"  Login for {host} written to {place}.")
+        for line in dict.fromkeys(filter(None, (hint(file_of(Tool(tool))) for tool in logins))):
+            print(f"  {line}")
         if show:
             print(f"  Secret, shown this once: {secret['value']}")
             print(f"  podman login {host} --username {principal['name']} --password-stdin")

@@ -79,12 +79,21 @@ def scan(
         condition(fail_on)
     settings = load()
     wanted = None if all_platforms else platform or host_platform()
-    access = Access(auth_file, ca, insecure)
+    access = Access(auth_file, ca or _own_authority(settings, target), insecure)
     with TerminalReporter(delay=2.0) as reporter:
         subjects = list(_inventories(settings, target, rootfs, sbom, wanted, access, reporter, cache=cache))
         results = _judged(settings, subjects, reporter, fetch=fetch)
     _write(results, output, output_file, everything=everything)
     raise typer.Exit(_answer(results, fail_on))
+
+
+def _own_authority(settings: "Settings", target: str) -> Path | None:
+    """The certificate for images in the registry of this installation, which signs for itself."""
+    from pratique.cli.trust import authority_file, registry_hosts
+
+    own = target.startswith(tuple(f"{host}/" for host in registry_hosts(settings)))
+    file = authority_file(settings)
+    return file if own and file.exists() else None
 
 
 def _inventories(  # noqa: PLR0917 - one call, in one place

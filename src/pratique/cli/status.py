@@ -107,11 +107,10 @@ def _print(found: dict[str, Any]) -> None:
     for reason in found["reasons"][:_SHOWN]:
         mark = "exempted" if reason["exempted_by"] else reason["kind"]
         print(f"  {mark}: {reason['text']}; {reason['remedy']}")
+    sys.stdout.flush()
     for note in found["notes"]:
         print(f"note: {note}", file=sys.stderr)
-    for feed in found["data"]["needed"]:
-        size = feed["download_bytes"] / 1_000_000
-        print(
-            f"note: {feed['title']} would help: pratique advisories sync {feed['name']} ({size:.0f} MB)",
-            file=sys.stderr,
-        )
+    if needed := found["data"]["needed"]:
+        names = " ".join(feed["name"] for feed in needed)
+        size = sum(feed["download_bytes"] for feed in needed) / 1_000_000
+        print(f"note: for a full answer: pratique advisories sync {names} ({size:.0f} MB)", file=sys.stderr)

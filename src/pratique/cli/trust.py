@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pratique.cli.exits import Exit
 from pratique.core.errors import NotFound
 from pratique.core.settings import Settings, load
 
@@ -67,20 +68,27 @@ def _each(clients: list[Client] | None, *, undo: bool, dry_run: bool, yes: bool)
     settings = load()
     trust = Trust(authority_of(settings), registry_hosts(settings), Path.home())
     chosen = clients or [client for client in WITHOUT_ROOT if TARGETS[client].present()]
+    left_out = False
     for client in dict.fromkeys(chosen):
         plan = TARGETS[client].plan(trust)
         print(f"{client} ({TARGETS[client].what})")
         if plan.missing:
             print(f"  {plan.missing}")
+            left_out = True
             continue
         for step in reversed(plan.steps) if undo else plan.steps:
             if line := step.describe(undo=undo):
                 print(f"  {line}{' (root)' if step.root else ''}")
-        if dry_run or (plan.needs_sudo and not yes and not _may_use_sudo()):
+        if dry_run:
+            continue
+        if plan.needs_sudo and not yes and not _may_use_sudo():
+            left_out = True
             continue
         plan.undo() if undo else plan.do()
         for note in () if undo else plan.notes:
             print(f"  note: {note}")
+    if left_out:
+        raise typer.Exit(Exit.NO)
 
 
 def _may_use_sudo() -> bool:
@@ -90,9 +98,14 @@ def _may_use_sudo() -> bool:
     return typer.confirm("  Use sudo for this?", default=False)
 
 
+def authority_file(settings: Settings) -> Path:
+    """Return where the CA's certificate lies, or will lie after the first start."""
+    return settings.data.directory / "tls/ca.pem"
+
+
 def authority_of(settings: Settings) -> bytes:
     """Return the CA's certificate as PEM; raises NotFound before the first start."""
-    file = settings.data.directory / "tls/ca.pem"
+    file = authority_file(settings)
     try:
         return file.read_bytes()
     except FileNotFoundError:

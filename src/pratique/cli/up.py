@@ -1,5 +1,6 @@
 """Start, stop and look at the server: `up`, `down`, `ps`, `logs`, `serve`, `worker`."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -106,6 +107,7 @@ def print_logs(
         raise typer.Exit(Exit.NO)
     positions = {file: _print_tail(file, lines) for file in files}
     while follow:
+        sys.stdout.flush()
         try:
             time.sleep(0.3)
         except KeyboardInterrupt:

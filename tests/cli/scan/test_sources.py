@@ -188,8 +188,9 @@ def test_what_is_no_reference_is_refused(text: Any) -> None:
 
 
 def test_a_missing_path_is_not_taken_for_a_reference() -> None:
-    with pytest.raises(NotFound):
-        target_of("./nothing-there")
+    for missing in ("./nothing-there", "image.tar", "parts.cdx.json"):
+        with pytest.raises(NotFound):
+            target_of(missing)
 
 
 def test_a_root_file_system_in_place(tmp_path: Path) -> None:

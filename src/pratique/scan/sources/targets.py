@@ -31,6 +31,8 @@ _PREFIXES: Final[dict[str, Kind]] = {
     "podman": "engine",
     "sbom": "sbom",
 }
+_FILES: Final = (".json", ".tar", ".tar.gz", ".tgz", ".xml")
+"""Endings of a missing file: no reason to ask a registry, which would leave this machine."""
 _SAVE_SECONDS: Final = 900
 
 
@@ -73,7 +75,7 @@ def _by_looking(text: str) -> Target:
         return Target("layout", text)
     if path.is_file():
         return Target("sbom" if _is_json(path) else "archive", text)
-    if text.startswith((".", "/")):
+    if text.startswith((".", "/")) or text.endswith(_FILES):
         raise NotFound(f"There is no file or folder {text}.")
     return Target("registry", text)
 
