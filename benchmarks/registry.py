@@ -20,11 +20,14 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx2
+from http2 import put_file
 
 TICKS = os.sysconf("SC_CLK_TCK")
 MIB = 1024 * 1024
 NAME = "bench/chart"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CLIENTS = {"": "--http1.1", " (HTTP/2)": "", " (HTTP/2, curl)": "--http2"}
+"""How blobs are sent: by curl over HTTP/1.1; in 512 KiB frames as Go clients do; in the 16 KiB frames of curl."""
 LIMITS = {"manifest GET": 0.25, "manifest HEAD": 0.25, "blob GET": 1.0, "blob PUT": 1.0}
 
 
@@ -61,10 +64,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
         root = Path(folder)
-        with product(root) as ours, distribution(root, ours) as theirs:
+        with product(root) as ours, distribution(root, ours) as theirs, bare(ours) as alone:
             for peer in (theirs, ours):
                 run(peer, root, options)
-            report(ours, theirs)
+            puts(alone, lambda _: f"{alone.url}/", root, options.mebibytes)
+            report(ours, theirs, alone)
 
 
 def run(peer: Peer, root: Path, options: argparse.Namespace) -> None:
@@ -81,19 +85,32 @@ def run(peer: Peer, root: Path, options: argparse.Namespace) -> None:
 
 
 def blobs(peer: Peer, root: Path, mebibytes: int) -> None:
+    def target(digest: str) -> str:
+        where = begin_upload(peer)
+        return f"{where}{'&' if '?' in where else '?'}digest={digest}"
+
+    stored = puts(peer, target, root, mebibytes)
+    for (label, version), digest in zip(CLIENTS.items(), stored, strict=True):
+        if version:
+            with peer.measured(f"blob GET{label}", mebibytes / 1024):
+                curl(peer, f"{peer.url}/v2/{NAME}/blobs/{digest}", peer.headers(peer.push_token), version)
+
+
+def puts(peer: Peer, target: Callable[[str], str], root: Path, mebibytes: int) -> list[str]:
+    """One upload by each kind of client."""
     content = root / f"{peer.name.split()[0]}.blob"
-    digest = random_file(content, mebibytes)
-    gibibytes = mebibytes / 1024
-    for version, label in (("--http1.1", ""), ("--http2", " (HTTP/2)")):
-        with peer.measured(f"blob PUT{label}", gibibytes):
-            where = begin_upload(peer)
-            token = peer.headers(peer.push_token)
-            joint = "&" if "?" in where else "?"
-            curl(peer, f"{where}{joint}digest={digest}", token, version, "-T", str(content))
-        with peer.measured(f"blob GET{label}", gibibytes):
-            curl(peer, f"{peer.url}/v2/{NAME}/blobs/{digest}", peer.headers(peer.push_token), version)
+    stored = []
+    for label, version in CLIENTS.items():
         digest = random_file(content, mebibytes)
+        with peer.measured(f"blob PUT{label}", mebibytes / 1024):
+            url, token = target(digest), peer.headers(peer.push_token)
+            if version:
+                curl(peer, url, token, version, "-T", str(content))
+            else:
+                put_file(url, token, content, peer.ca)
+        stored.append(digest)
     content.unlink()
+    return stored
 
 
 def layers(peer: Peer, root: Path) -> None:
@@ -112,13 +129,15 @@ def layers(peer: Peer, root: Path) -> None:
         )  # fmt: skip
 
 
-def report(ours: Peer, theirs: Peer) -> None:
-    print(f"{'':30}{'ours':>12}{'distribution':>14}{'ratio':>8}{'limit':>8}")
+def report(ours: Peer, theirs: Peer, alone: Peer) -> None:
+    print(f"{'':30}{'ours':>12}{'distribution':>14}{'ratio':>8}{'limit':>8}{'server alone':>14}")
     for what, value in ours.figures.items():
         other = theirs.figures[what]
         unit, factor = ("MiB", 1) if what == "peak memory" else ("µs CPU", 1e6) if "manifest" in what else ("CPU s", 1)
-        limit = next((f"{bound:8.2f}" for name, bound in LIMITS.items() if what.startswith(name)), "")
-        print(f"{what:30}{value * factor:9.2f} {unit:7}{other * factor:9.2f}{value / other:10.2f}{limit}")
+        limit = next((f"{bound:.2f}" for name, bound in LIMITS.items() if what.startswith(name)), "")
+        least = f"{alone.figures[what]:.2f}" if what in alone.figures else ""
+        line = f"{what:30}{value * factor:9.2f} {unit:7}{other * factor:9.2f}{value / other:10.2f}{limit:>8}{least:>14}"
+        print(line.rstrip())
 
 
 def seed(peer: Peer) -> None:
@@ -231,6 +250,21 @@ http: {{addr: "127.0.0.1:{port}", tls: {{certificate: {keys}/server.pem, key: {k
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def bare(ours: Peer) -> Iterator[Peer]:
+    """Our HTTP server with an application that forgets what comes."""
+    port, keys = free_port(), ours.ca.parent
+    script = Path(__file__).with_name("bare.py")
+    process = subprocess.Popen([sys.executable, script, str(port), keys / "server.pem", keys / "server.key"])
+    try:
+        peer = Peer("bare", f"https://localhost:{port}", lambda: [process.pid], ours.ca)
+        wait_for(peer)
+        yield peer
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def wait_for(peer: Peer) -> None:
