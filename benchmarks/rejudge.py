@@ -169,6 +169,7 @@ def _fill(database: Database, count: int) -> None:
                 "indexer": INDEXER_VERSION,
                 "problem": "",
                 "remedy": "",
+                "layers": "[]",
                 "facts": {},
                 "assessed_at": 1,
                 "attribution": json.dumps({str(p): [[0, "sha256:" + "0" * 64, "var/lib/dpkg/status"]] for _, p in own}),

@@ -1,5 +1,9 @@
 """From a pushed image to facts, findings, decision and gate."""
 
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -205,3 +209,37 @@ def test_a_layer_that_one_manifest_calls_encrypted_is_still_read_for_others(part
     good = parts.shelf.put("team/b", [layer], salt="2")
     parts.index(good)
     assert parts.shelf.state(good) is GateState.OPEN
+
+
+def test_layers_are_told_by_their_build_step_without_its_secrets(parts: Parts) -> None:
+    parts.store.say("curl", Said("vg-1", ("1",), fix="2"))
+    below, above = debian_layer({"zlib": "1"}), debian_layer({"zlib": "1", "curl": "1"})
+    steps = [
+        {"created_by": "FROM scratch"},
+        {"created_by": "ENV NOTHING=1", "empty_layer": True},
+        {"created_by": "RUN TOKEN=hunter2hunter2 apt-get install curl"},
+    ]
+    place = parts.shelf.put("team/app", [below, above], config=_config([below, above], steps))
+    parts.index(place)
+    told = parts.database.read(lambda tx: parts.scan.layers(tx, place.digest))
+    assert [layer.packages for layer in told] == [1, 1]
+    assert told[0].created_by == "FROM scratch"
+    assert told[1].created_by.endswith("apt-get install curl")
+    assert "hunter2" not in told[1].created_by
+    [(_, occurrence)] = parts.database.read(
+        lambda tx: parts.findings.of_subject(tx, place.digest, lineage=place.lineage)
+    )
+    assert occurrence.evidence["created_by"] == told[1].created_by
+
+
+def test_a_history_that_does_not_fit_the_layers_is_not_believed(parts: Parts) -> None:
+    layer = debian_layer({"zlib": "1"})
+    steps = [{"created_by": "RUN one"}, {"created_by": "RUN two"}]
+    place = parts.shelf.put("team/app", [layer], config=_config([layer], steps))
+    parts.index(place)
+    assert [layer.created_by for layer in parts.database.read(lambda tx: parts.scan.layers(tx, place.digest))] == [""]
+
+
+def _config(layers: list[bytes], steps: Sequence[Mapping[str, object]]) -> bytes:
+    diff_ids = [f"sha256:{hashlib.sha256(gzip.decompress(layer)).hexdigest()}" for layer in layers]
+    return json.dumps({"os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}, "history": steps}).encode()

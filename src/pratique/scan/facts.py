@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pratique.core.database import Transaction
 from pratique.core.findings.types import Severity
 from pratique.inventory.types import Package
-from pratique.scan.matches import stored_revision
+from pratique.scan.matches import matched, stored_revision
 from pratique.scan.packages import chunks
 from pratique.scan.tables import images, matches, package_sets, packages, set_members
 from pratique.scan.types import Coverage, ImageFacts, ImageState, MatchFact
@@ -85,17 +85,13 @@ def _coverage(row: Any) -> Coverage:
 
 
 def _notable(tx: Transaction, sets: Collection[int]) -> dict[int | None, tuple[MatchFact, ...]]:
-    statement = (
-        sa.select(set_members.c.set_id, matches.c.group_id, matches.c.record, packages.c.record.label("package"))
-        .join(matches, matches.c.package_id == set_members.c.package_id)
-        .join(packages, packages.c.id == matches.c.package_id)
-        .where(matches.c.notable.is_(True))
-    )
+    facts: dict[tuple[int, str], MatchFact] = {}
     found: dict[int | None, list[MatchFact]] = {}
-    for part in chunks(sorted(sets)):
-        for row in tx.execute(statement.where(set_members.c.set_id.in_(part))):
-            package = msgspec.convert(row.package, Package)
-            found.setdefault(row.set_id, []).append(_match_fact(row.group_id, row.record, package))
+    for set_id, package_id, group, known in matched(tx, sets, matches.c.notable.is_(True)):
+        fact = facts.get((package_id, group))
+        if fact is None:
+            fact = facts[package_id, group] = _match_fact(group, known.record, known.package)
+        found.setdefault(set_id, []).append(fact)
     return {identity: tuple(sorted(facts, key=_worst_first)) for identity, facts in found.items()}
 
 

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from pratique.core.database import Transaction
 from pratique.core.findings.types import Finding, Occurrence, Severity
 from pratique.inventory.types import Package
+from pratique.scan.image_layers import stored_layers
 from pratique.scan.matches import matched, matched_rules
 from pratique.scan.packages import chunks
 from pratique.scan.remedies import action_of, remediation_of, slug, unassessed_action, unassessed_remedy
 from pratique.scan.tables import images, packages, set_members
-from pratique.scan.types import Place
+from pratique.scan.types import LayerTold, Place
 
 DOMAIN = "scan"
 _NAMED = 100
@@ -46,7 +47,7 @@ def occurrences(
             []
             if image is None
             else [
-                *_affected(place, hits.get(image.set_id, ()), image.attribution),
+                *_affected(place, hits.get(image.set_id, ()), image),
                 *_unassessed(place, gaps.get(image.set_id, ())),
                 *(_problem(place, image) if rules is None else ()),
             ]
@@ -55,7 +56,7 @@ def occurrences(
 
 
 def _images(tx: Transaction, digests: Collection[str]) -> dict[str, Any]:
-    columns = (images.c.digest, images.c.set_id, images.c.attribution, images.c.problem, images.c.remedy)
+    columns = [images.c[name] for name in ("digest", "set_id", "attribution", "layers", "problem", "remedy")]
     found: dict[str, Any] = {}
     for part in chunks(digests):
         found.update((row.digest, row) for row in tx.execute(sa.select(*columns).where(images.c.digest.in_(part))))
@@ -70,20 +71,27 @@ def _hits(tx: Transaction, sets: Collection[int], rules: Collection[str] | None)
     return found
 
 
-def _affected(place: Place, hits: Sequence[_Hit], attribution: str) -> Iterator[Occurrence]:
+def _affected(place: Place, hits: Sequence[_Hit], image: Any) -> Iterator[Occurrence]:
     """One occurrence per alias group, location and version; copies in several places share it."""
     if not hits:
         return
     # Of hundreds of packages a change concerns one or two: the others are skipped, not decoded.
-    spots = msgspec.json.decode(attribution, type=dict[str, msgspec.Raw])
+    spots = msgspec.json.decode(image.attribution, type=dict[str, msgspec.Raw])
+    layers = stored_layers(image.layers)
     grouped: dict[tuple[str, str, str], list[_Hit]] = {}
     for hit in hits:
         grouped.setdefault((hit.group, hit.package.purl_base, hit.package.version), []).append(hit)
     for (_, location, _), copies in sorted(grouped.items()):
-        yield _occurrence(place, location, copies, spots)
+        yield _occurrence(place, location, copies, spots, layers)
 
 
-def _occurrence(place: Place, location: str, copies: Sequence[_Hit], spots: Mapping[str, msgspec.Raw]) -> Occurrence:
+def _occurrence(
+    place: Place,
+    location: str,
+    copies: Sequence[_Hit],
+    spots: Mapping[str, msgspec.Raw],
+    layers: Sequence[LayerTold],
+) -> Occurrence:
     first = copies[0]
     record, package = first.record, first.package
     fix = next((str(hit.record["fix"]) for hit in copies if hit.record["fix"]), "")
@@ -108,12 +116,14 @@ def _occurrence(place: Place, location: str, copies: Sequence[_Hit], spots: Mapp
         finding=finding,
         subject=place.digest,
         version=package.version,
-        evidence=_evidence(package, record, where),
+        evidence=_evidence(package, record, where, layers),
         remediation=remediation_of(package, record),
     )
 
 
-def _evidence(package: Package, record: Mapping[str, Any], where: Sequence[Any]) -> dict[str, Any]:
+def _evidence(
+    package: Package, record: Mapping[str, Any], where: Sequence[Any], layers: Sequence[LayerTold]
+) -> dict[str, Any]:
     said = record["evidence"]
     lead = dict(said[0]) if said else {}
     index, layer, path = where[0] if where else (-1, "", "")
@@ -126,6 +136,7 @@ def _evidence(package: Package, record: Mapping[str, Any], where: Sequence[Any])
         "distro": package.distro,
         "layer": layer,
         "layer_index": index,
+        "created_by": layers[index].created_by if 0 <= index < len(layers) else "",
         "path": path,
         "places": [list(spot) for spot in where[:_NAMED]],
         "records": said,

@@ -25,6 +25,7 @@ from pratique.registry.types import BlobSource, ImageSource
 from pratique.scan.announce import Announcer, places_of, store_place
 from pratique.scan.child import PASSING
 from pratique.scan.errors import AdvisoriesMoved, ImageNotAssessable
+from pratique.scan.image_layers import layers_told
 from pratique.scan.layers import (
     MAX_ATTEMPTS,
     all_known,
@@ -44,7 +45,7 @@ from pratique.scan.packages import (
     store_set,
 )
 from pratique.scan.tables import images
-from pratique.scan.types import ImageState, Place
+from pratique.scan.types import ImageState, LayerTold, Place
 
 _CONFIG_LIMIT = 8 * 1024 * 1024
 _ROUNDS = 5
@@ -269,7 +270,9 @@ def has_failed(tx: Transaction, digest: str) -> bool:
 
 def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared, ids: Mapping[str, int]) -> None:
     blockers = ready.inventory.blockers
-    problem = "; ".join(sorted({f"{item.what}: {item.reason}" for item in blockers}))[:1000]
+    # What is missing in the image may follow from a layer that could not be read: that one is named first.
+    said = {(item.what == "image", f"{item.what}: {item.reason}") for item in blockers}
+    problem = "; ".join(text for _, text in sorted(said))[:1000]
     _store_image(
         tx,
         digest,
@@ -278,6 +281,7 @@ def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared
         problem=problem,
         remedy=_remedy(blockers),
         attribution={str(ids[item.key]): [list(spot) for spot in item.places] for item in ready.items},
+        layers=layers_told(ready.inventory),
         facts=_facts(ready.inventory),
     )
 
@@ -291,6 +295,7 @@ def _store_image(
     problem: str = "",
     remedy: str = "",
     attribution: Mapping[str, Any] | None = None,
+    layers: Sequence[LayerTold] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     values = {
@@ -300,6 +305,7 @@ def _store_image(
         "problem": problem,
         "remedy": remedy,
         "attribution": msgspec.json.encode(dict(attribution or {})).decode(),
+        "layers": msgspec.json.encode(layers).decode(),
         "facts": dict(facts or {}),
         "assessed_at": tx.now,
     }
@@ -325,7 +331,7 @@ def _remedy(blockers: Sequence[NotAssessed]) -> str:
 
 
 def _facts(inventory: ImageInventory) -> dict[str, Any]:
-    """What is kept of the configuration. Environment and history may hold secrets, and are left out."""
+    """What is kept of the configuration. The environment may hold secrets, and is left out."""
     facts = inventory.facts
     return {
         "os": facts.os,

@@ -4,10 +4,11 @@ A package's answer is stored with the digest of the records that could speak of 
 may act on it: known to be exploited, or fixable and critical, or fixable and rated by nobody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import sqlalchemy as sa
 
 from pratique.advisories.types import (
@@ -21,11 +22,14 @@ from pratique.advisories.types import (
 )
 from pratique.core.database import Transaction
 from pratique.core.findings.types import Severity
+from pratique.inventory.types import Package
 from pratique.scan.errors import AdvisoriesMoved
 from pratique.scan.packages import Placed, chunks
-from pratique.scan.tables import advisory_state, matches, packages
+from pratique.scan.tables import advisory_state, matches, packages, set_members
 
 _WEIGHTY = frozenset({Severity.CRITICAL.value, Severity.UNKNOWN.value})
+_FEW = 400
+"""Pairs of package and alias group that one statement names."""
 
 _WEIGHTLESS = frozenset({"unimportant", "update-pending"})
 """The vendor calls it unimportant; or an update waits of which nobody says that it fixes a vulnerability."""
@@ -219,3 +223,58 @@ def stored_records(tx: Transaction, ids: Sequence[int]) -> dict[int, dict[str, d
     for row in tx.execute(statement.where(matches.c.package_id.in_(ids))):
         found[row.package_id][row.group_id] = row.record
     return found
+
+
+class Known(NamedTuple):
+    """A package with one of its matches."""
+
+    package: Package
+    record: Mapping[str, Any]
+
+
+def matched(
+    tx: Transaction, sets: Collection[int], where: sa.ColumnElement[bool]
+) -> Iterator[tuple[int, int, str, Known]]:
+    """Yield (set, package id, alias group, match) of the matches chosen by `where`; each record is read once."""
+    statement = (
+        sa.select(set_members.c.set_id, matches.c.package_id, matches.c.group_id)
+        .join(matches, matches.c.package_id == set_members.c.package_id)
+        .where(where)
+    )
+    rows = [row for part in chunks(sets) for row in tx.execute(statement.where(set_members.c.set_id.in_(part)))]
+    yield from _with_records(tx, rows, where)
+
+
+def matched_rules(
+    tx: Transaction, sets: Collection[int], rules: Collection[str]
+) -> Iterator[tuple[int, int, str, Known]]:
+    """As `matched`, for the matches of a few alias groups: begins at the packages that these speak of."""
+    where = matches.c.group_id.in_(list(rules))
+    spoken = tx.execute(sa.select(matches.c.package_id, matches.c.group_id).where(where).limit(_FEW + 1)).all()
+    if len(spoken) > _FEW:
+        yield from matched(tx, sets, where)
+        return
+    groups: dict[int, list[str]] = {}
+    for row in spoken:
+        groups.setdefault(row.package_id, []).append(row.group_id)
+    columns = set_members.c.set_id, set_members.c.package_id
+    statement = sa.select(*columns).where(columns[1].in_(list(groups)))
+    members = [row for part in chunks(sets) for row in tx.execute(statement.where(columns[0].in_(part)))]
+    rows = [(row.set_id, row.package_id, group) for row in members for group in groups[row.package_id]]
+    yield from _with_records(tx, rows, where)
+
+
+def _with_records(
+    tx: Transaction, rows: Collection[Any], where: sa.ColumnElement[bool]
+) -> Iterator[tuple[int, int, str, Known]]:
+    statement = (
+        sa.select(matches.c.package_id, matches.c.group_id, matches.c.record, packages.c.record.label("package"))
+        .join(packages, packages.c.id == matches.c.package_id)
+        .where(where)
+    )
+    known: dict[tuple[int, str], Known] = {}
+    for part in chunks({package_id for _, package_id, _ in rows}):
+        for row in tx.execute(statement.where(matches.c.package_id.in_(part))):
+            known[row.package_id, row.group_id] = Known(msgspec.convert(row.package, Package), row.record)
+    for set_id, package_id, group in rows:
+        yield set_id, package_id, group, known[package_id, group]

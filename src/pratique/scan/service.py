@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from pratique.advisories.types import NeededFeed
 from pratique.core.database import Transaction
 from pratique.scan.facts import ecosystems_of, facts_of, severity_counts
+from pratique.scan.image_layers import stored_layers
 from pratique.scan.tables import images, places
-from pratique.scan.types import ImageFacts, Place
+from pratique.scan.types import ImageFacts, LayerTold, Place
 
 
 class Needs(Protocol):
@@ -45,6 +46,11 @@ class ScanService:
         """Return what is kept of an image's configuration, and what was not assessed in it."""
         found = tx.execute(sa.select(images.c.facts).where(images.c.digest == digest)).scalar()
         return dict(found or {})
+
+    def layers(self, tx: Transaction, digest: str) -> list[LayerTold]:
+        """Return what is told of an image's layers, from the lowest; empty when it was not read."""
+        found = tx.execute(sa.select(images.c.layers).where(images.c.digest == digest)).scalar()
+        return stored_layers(found) if found else []
 
     def reading(self, tx: Transaction, limit: int = 100) -> list[Place]:
         """Return images that were pushed and have no facts yet, newest first."""

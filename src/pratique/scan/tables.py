@@ -88,6 +88,7 @@ images = sa.Table(
     sa.Column("problem", sa.Text, nullable=False, default=""),
     sa.Column("remedy", sa.Text, nullable=False, default=""),
     sa.Column("attribution", sa.Text, nullable=False, comment="JSON: package id -> [[layer index, diff_id, path], …]"),
+    sa.Column("layers", sa.Text, nullable=False, comment="JSON, lowest first: [[diff_id, build step, packages], …]"),
     sa.Column("facts", JsonText, nullable=False, comment="configuration, platform, what was not assessed"),
     sa.Column("assessed_at", Micros, nullable=False),
     sa.Index("ix_scan_images_set", "set_id"),

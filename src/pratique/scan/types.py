@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pratique.core.findings.types import Severity
 
@@ -56,6 +56,16 @@ class Place:
 def lineage_of(repository: str) -> str:
     """The lineage of every finding of a repository's images: never a digest, so that a rebuild keeps its history."""
     return f"registry/{repository}"
+
+
+class LayerTold(NamedTuple):
+    """A layer as its image's configuration tells of it."""
+
+    diff_id: str
+    created_by: str
+    """The build step, redacted; '' when the history does not fit the layers."""
+    packages: int
+    """Packages that are there, in their present version, because of this layer."""
 
 
 @dataclass(frozen=True, slots=True)

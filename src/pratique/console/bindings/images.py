@@ -1,6 +1,7 @@
 """Repositories and images, out of registry, scanner and trust."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from pratique.console.sources import (
@@ -19,7 +20,7 @@ from pratique.recommendations.titles import place_name
 from pratique.registry.service import RegistryService
 from pratique.registry.types import Gate, ImageSource, ManifestSummary, RepositorySummary
 from pratique.scan.service import ScanService
-from pratique.scan.types import ImageFacts, ImageState
+from pratique.scan.types import ImageFacts, ImageState, LayerTold
 from pratique.trust.service import TrustService
 from pratique.trust.types import Decision
 
@@ -104,10 +105,11 @@ class BoundImages:
             return None
         source = self._registry.image_source(tx, manifest.repository_id, digest)
         facts, details = self._scan.facts(tx, digest), self._scan.details(tx, digest)
+        told = self._scan.layers(tx, digest)
         decision = self._trust.decision(tx, manifest.repository_id, digest)
         pusher = self._identity.memory.of(manifest.pusher)
         return _image(
-            manifest, source, facts, details, decision, self._tags(tx, manifest), pusher.name if pusher else ""
+            manifest, source, facts, details, told, decision, self._tags(tx, manifest), pusher.name if pusher else ""
         )
 
     def _tags(self, tx: Transaction, manifest: ManifestSummary) -> tuple[TagView, ...]:
@@ -146,11 +148,12 @@ def _manifest(summary: ManifestSummary) -> ManifestView:
     )
 
 
-def _image(  # noqa: PLR0917  one view of seven sources
+def _image(  # noqa: PLR0917  one view of eight sources
     manifest: ManifestSummary,
     source: ImageSource,
     facts: ImageFacts,
     details: Mapping[str, Any],
+    told: Sequence[LayerTold],
     decision: Decision | None,
     tags: tuple[TagView, ...],
     pusher: str,
@@ -176,7 +179,7 @@ def _image(  # noqa: PLR0917  one view of seven sources
         assessed_packages=facts.coverage.assessed if known else None,
         data="the starter data only" if known and facts.starter else "",
         scanning=not known and manifest.kind.value == "image",
-        layers=_layers(source, details),
+        layers=_layers(source, details, told),
         gaps=_gaps(facts, details),
         members=tuple(member.digest for member in source.members if member.present),
     )
@@ -187,18 +190,18 @@ def _said(gate: Gate) -> str:
     return gate.reason.summary.removeprefix(f"{gate.state.value}: ")
 
 
-def _layers(source: ImageSource, details: Mapping[str, Any]) -> tuple[LayerView, ...]:
+def _layers(source: ImageSource, details: Mapping[str, Any], told: Sequence[LayerTold]) -> tuple[LayerView, ...]:
     problems = {str(gap.get("what", "")): str(gap.get("reason", "")) for gap in details.get("not_assessed", ()) if gap}
     return tuple(
         LayerView(
             digest=layer.digest,
             size=layer.size,
             media_type=layer.media_type,
-            created_by="",
-            packages=None,
+            created_by=said.created_by if said else "",
+            packages=said.packages if said else None,
             problem=problems.get(f"layer {layer.digest}", ""),
         )
-        for layer in source.layers
+        for layer, said in zip_longest(source.layers, told[: len(source.layers)])
     )
 
 

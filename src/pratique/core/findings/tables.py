@@ -37,7 +37,7 @@ findings = sa.Table(
 )
 _open = findings.c.resolved_at.is_(None)
 sa.Index("uq_findings_key", findings.c.key, unique=True)
-sa.Index("ix_findings_rule", findings.c.rule)
+sa.Index("ix_findings_rule_lineage", findings.c.rule, findings.c.lineage)
 sa.Index("ix_findings_lineage", findings.c.lineage)
 sa.Index("ix_findings_action", findings.c.action, sqlite_where=_open, postgresql_where=_open)
 sa.Index(

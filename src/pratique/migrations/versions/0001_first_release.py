@@ -126,7 +126,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("resolved_at IS NULL"),
         postgresql_where=sa.text("resolved_at IS NULL"),
     )
-    op.create_index("ix_findings_rule", "findings", ["rule"], unique=False)
+    op.create_index("ix_findings_rule_lineage", "findings", ["rule", "lineage"], unique=False)
     op.create_index("uq_findings_key", "findings", ["key"], unique=True)
     op.create_table(
         "jobs",
@@ -658,6 +658,9 @@ def upgrade() -> None:
         sa.Column("remedy", sa.Text(), nullable=False),
         sa.Column(
             "attribution", sa.Text(), nullable=False, comment="JSON: package id -> [[layer index, diff_id, path], …]"
+        ),
+        sa.Column(
+            "layers", sa.Text(), nullable=False, comment="JSON, lowest first: [[diff_id, build step, packages], …]"
         ),
         sa.Column("facts", JsonText(), nullable=False, comment="configuration, platform, what was not assessed"),
         sa.Column("assessed_at", sa.BigInteger(), nullable=False),
