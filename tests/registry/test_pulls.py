@@ -8,6 +8,7 @@ import pytest
 from tests.registry.clients import Client, error_of
 from tests.registry.conftest import Judge
 from tests.registry.images import image, index, signature, statement
+from tests.registry.parties import RuleAuthorizer
 from tests.registry.serving import Running, fast_settings, serving
 
 from pratique.core.database import Database
@@ -47,6 +48,37 @@ def test_pull_of_what_is_held_waits_for_the_verdict(live_database: Database, sta
             timer.join()
     assert got.status_code == 200
     assert 0.2 < time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+def test_right_taken_away_while_a_pull_waits_ends_it(
+    live_database: Database, state_dir: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    taken = threading.Event()
+    allowed = RuleAuthorizer.allowed
+    monkeypatch.setattr(
+        RuleAuthorizer,
+        "allowed",
+        lambda self, who, right, place: (
+            not (who.name == "reader" and taken.is_set()) and allowed(self, who, right, place)
+        ),
+    )
+    with serving(live_database, state_dir, settings=fast_settings(gate_wait=20)) as running:  # noqa: SIM117  the inner one needs the value of the outer one
+        with Client(running.url, "pusher") as pusher, Client(running.url, "reader") as reader:
+            pushed = image()
+            pusher.push(NAME, pushed, "v1")
+
+            def end() -> None:
+                taken.set()
+                Judge(running).open(NAME, pushed.digest)
+
+            timer = threading.Timer(0.25, end)
+            timer.start()
+            reference = pushed.digest if kind == "manifests" else list(pushed.blobs)[1]
+            got = reader.http.get(f"/v2/{NAME}/{kind}/{reference}")
+            timer.join()
+    assert error_of(got)[:2] == (403, "DENIED")
+    assert "lacks registry/content/read" in error_of(got)[2]
 
 
 def test_pull_that_waited_in_vain_hears_when_to_come_back(pusher: Client, reader: Client) -> None:

@@ -69,6 +69,7 @@ class BlobRequests:
         blob = self._find(name, digest)
         if not blob.open_manifests and not self._rights.sees_held(caller, name):
             await self._wait_or_refuse(scope, name, blob)
+            self._rights.require(caller, name, PULL)  # it may have been taken away meanwhile
         await send_blob(scope, send, self._store, threads_of(scope), blob)
 
     async def head(self, address: Address, scope: HttpScope, receive: Receive, send: Send) -> None:

@@ -68,6 +68,7 @@ class ManifestRequests:
         found = self._find(name, reference, sees_held=sees_held)
         if not sees_held and found.state == GateState.HELD and found.decision_id is None:
             await self._waiter.decided(found.id, self._gate_wait)
+            self._rights.require(caller, name, PULL)  # it may have been taken away meanwhile
             found = self._find(name, reference, sees_held=False)
         _pulled[found.state].add()
         if not found.is_open and not sees_held:
