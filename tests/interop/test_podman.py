@@ -1,13 +1,17 @@
 """podman signs in, pushes and pulls over TLS, and prints what the registry says."""
 
+import ssl
 import threading
 from pathlib import Path
 
 from tests.interop.clients import Podman
 from tests.interop.layouts import write_layout
+from tests.registry.clients import Client
 from tests.registry.conftest import Judge
-from tests.registry.images import image
+from tests.registry.images import CONFIG, artifact, image, layer
 from tests.registry.serving import Running
+
+from pratique.core.http.server import TlsFiles
 
 NAME = "team/app"
 
@@ -47,3 +51,20 @@ def test_missing_right_and_refusal_are_printed(podman: Podman, registry: Running
     assert pulled.code != 0
     assert "refused: CVE-2024-0001 in openssl 3.0.11 (critical)" in pulled.err
     assert "update openssl to 3.0.17" in pulled.err
+
+
+def test_what_podman_runs_from_an_empty_config_is_gated(
+    podman: Podman, registry: Running, certificate: TlsFiles
+) -> None:
+    chart = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+    hidden = artifact(b"{}", CONFIG, [(layer(b"#!/bin/true\n", "bin/sh"), chart)])
+    trusting = ssl.create_default_context(cafile=str(certificate.certificate))
+    with Client(registry.url, "pusher", verify=trusting) as pusher:
+        pushed = pusher.push(NAME, hidden, "chart")
+    assert "held" in pushed.headers["warning"]
+    # Its pusher may pull it, and podman makes a container of it: were it no image, it would be open to everybody.
+    name = f"{registry.host}/{NAME}:chart"
+    assert podman.login(registry.host, "pusher", "pusher").code == 0
+    assert podman.pull(name).code == 0
+    made = podman("create", name, "/bin/sh")
+    assert made.code == 0, made.err
