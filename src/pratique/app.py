@@ -26,6 +26,7 @@ from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.plane import Plane
 from pratique.core.http.server import Server, TlsFiles
 from pratique.core.jobs import Worker
+from pratique.core.jobs.metrics import JobMetrics
 from pratique.core.keys.client import wait_for_keys
 from pratique.core.keys.types import Role
 from pratique.core.redaction import redact
@@ -170,6 +171,7 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         metrics_plane(
             None if settings.telemetry.open_metrics else identity.management_authenticator,
             None if settings.telemetry.open_metrics else identity.authorizer,
+            JobMetrics(ground.database, ground.jobs).collect,
         ),
         registry.plane,
         token_plane(ground, identity),

@@ -1,5 +1,6 @@
 """What the job queue guarantees, on every engine."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,8 +26,10 @@ from pratique.core.jobs import (
     Postpone,
     Worker,
 )
+from pratique.core.jobs.metrics import JobMetrics
 from pratique.core.jobs.statements import CANDIDATES
 from pratique.core.jobs.tables import schedules
+from pratique.core.metrics import METRICS
 
 QUEUE = JobQueue()
 
@@ -483,3 +486,14 @@ def test_the_claim_walks_the_queue_in_its_order(sqlite_database: Database) -> No
     plan = sqlite_database.read(lambda tx: str(tx.connection.exec_driver_sql("EXPLAIN QUERY PLAN " + query).all()))
     assert "ix_jobs_ready" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_jobs_are_counted_for_whoever_scrapes(database: Database) -> None:
+    queue, told = JobQueue(), JobMetrics(database, JobQueue())
+    database.write(lambda tx: queue.enqueue_many(tx, "scraped", [({}, None), ({}, "lane")]))
+    asyncio.run(told.collect())
+    assert 'pratique_jobs{kind="scraped",state="queued"} 2' in METRICS.render()
+    [first, _] = database.read(lambda tx: queue.search(tx, kind="scraped"))
+    database.write(lambda tx: queue.cancel(tx, first.id))
+    asyncio.run(told.collect())
+    assert 'pratique_jobs{kind="scraped",state="queued"} 1' in METRICS.render()

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import sqlalchemy as sa
-from tests.registry.images import Artifact, image, index, signature, statement
+from tests.registry.images import Artifact, image, index, layer, signature, statement
 from tests.registry.parties import CountingAudit, caller
 
 from pratique.core.blobs import SegmentSpan
@@ -24,8 +24,8 @@ from pratique.registry.pulls import find_manifest
 from pratique.registry.pushes import Pushes
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.service import RegistryService
-from pratique.registry.tables import gates, manifest_blobs, manifest_members, manifests, repository_blobs, tags
-from pratique.registry.types import ArtifactKind, GateReason, GateState, Reference, RepositoryName
+from pratique.registry.tables import blobs, gates, manifest_blobs, manifest_members, manifests, repository_blobs, tags
+from pratique.registry.types import ArtifactKind, GateChange, GateReason, GateState, Reference, RepositoryName
 
 NAME = RepositoryName("team/app")
 PUSHER = caller("pusher")
@@ -254,3 +254,46 @@ def _of_members(tx: Transaction, row_id: int, by_digest: dict[str, sa.Row]) -> s
     if not states:
         return "held"
     return next((state for state in ("open", "held") if state in states), "refused")
+
+
+def test_many_gates_at_once_are_what_one_after_the_other_would_be(records: Records) -> None:
+    told: list[str] = []
+    records.events.subscribe_inline(
+        "pratique.registry.gate.changed.v1", lambda _, event: told.append(event.data["digest"])
+    )
+    first, second, alone = image(b"shared", b"1"), image(b"shared", b"2"), image(b"3")
+    both, signed = index(first, second), signature(second)
+    for artifact, tag in ((first, "1"), (second, "2"), (alone, "3"), (both, "both"), (signed, "signed")):
+        records.push(artifact, tag)
+    missing = image(b"nowhere")
+
+    def change(state: GateState) -> set[str]:
+        def body(tx: Transaction) -> set[str]:
+            repository = records.service.repository(tx, NAME.value)
+            assert repository is not None
+            wanted = (first, second, both, missing)
+            changes = [GateChange(repository.id, each.digest, state, GateReason("a test")) for each in wanted]
+            return {digest for _, digest in records.service.apply_gates(tx, changes)}
+
+        return records.database.write(body)
+
+    assert change(GateState.OPEN) == {first.digest, second.digest}
+    assert sorted(told) == sorted([first.digest, second.digest, both.digest, signed.digest])
+    assert records.seen("both") == (both.digest, "open")
+    assert records.seen("signed") == (signed.digest, "open")
+    assert records.seen("3") == (alone.digest, "held")
+    shared = Digest.of(layer(b"shared"))
+    assert _open_manifests(records, str(shared)) == 2
+    assert change(GateState.OPEN) == set()
+    assert change(GateState.REFUSED) == {first.digest, second.digest}
+    assert records.seen("both") == (both.digest, "refused")
+    assert _open_manifests(records, str(shared)) == 0
+
+
+def _open_manifests(records: Records, digest: str) -> int:
+    query = (
+        sa.select(repository_blobs.c.open_manifests)
+        .join(blobs, blobs.c.id == repository_blobs.c.blob_id)
+        .where(blobs.c.digest == digest)
+    )
+    return records.database.read(lambda tx: int(tx.execute(query).scalar_one()))

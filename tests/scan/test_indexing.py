@@ -214,7 +214,7 @@ def test_a_layer_that_one_manifest_calls_encrypted_is_still_read_for_others(part
 def test_layers_are_told_by_their_build_step_without_its_secrets(parts: Parts) -> None:
     parts.store.say("curl", Said("vg-1", ("1",), fix="2"))
     below, above = debian_layer({"zlib": "1"}), debian_layer({"zlib": "1", "curl": "1"})
-    steps = [
+    steps: list[dict[str, object]] = [
         {"created_by": "FROM scratch"},
         {"created_by": "ENV NOTHING=1", "empty_layer": True},
         {"created_by": "RUN TOKEN=hunter2hunter2 apt-get install curl"},

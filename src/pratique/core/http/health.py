@@ -29,13 +29,19 @@ def health_plane(checks: Mapping[str, Check]) -> Plane:
     return Plane("health", (SHARED,), ("/healthz", "/readyz"), app, problem_json, max_body=0, threads=1, log=False)
 
 
-def metrics_plane(authenticator: Authenticator | None, authorizer: Authorizer | None) -> Plane:
-    """Serve /metrics as Prometheus text to callers that may read metrics."""
+def metrics_plane(
+    authenticator: Authenticator | None,
+    authorizer: Authorizer | None,
+    collect: Callable[[], Awaitable[None]] | None = None,
+) -> Plane:
+    """Serve /metrics as Prometheus text to callers that may read metrics; `collect` reads what nobody counts."""
 
     async def app(scope: HttpScope, receive: Receive, send: Send) -> None:
         del receive
         if authorizer is not None:
             authorizer.require(caller_of(scope), Permission.SYSTEM_METRICS_READ, Scope.root())
+        if collect is not None:
+            await collect()
         await answer(send, 200, METRICS.render().encode(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return Plane(

@@ -15,6 +15,7 @@ from pratique.core.jobs.errors import Cancelled, GiveUp, Interrupted, LeaseLost,
 from pratique.core.jobs.handlers import JobContext, Registration
 from pratique.core.jobs.queue import JobQueue
 from pratique.core.jobs.types import Job
+from pratique.core.telemetry import span
 
 _LOG = logging.getLogger("pratique.jobs")
 LONGEST_PAUSE = 900.0
@@ -63,7 +64,8 @@ class Attempts:
         """Call the handler and settle the job by what it does."""
         try:
             running.context.raise_if_cancelled()
-            running.registration.handler(running.context)
+            with span(f"job {running.job.kind}", {"job_id": running.job.id, "attempt": running.job.attempt}):
+                running.registration.handler(running.context)
         except BaseException as error:  # noqa: BLE001  every outcome is recorded
             if running.settle():
                 self._record(running, error)

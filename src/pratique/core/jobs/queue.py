@@ -134,9 +134,11 @@ class JobQueue:
         row = tx.execute(query).one_or_none()
         return _status(row) if row else None
 
-    def counts(self, tx: Transaction) -> dict[tuple[str, JobState], int]:
-        """Return how many jobs there are, by kind and state."""
+    def counts(self, tx: Transaction, states: Collection[JobState] = ()) -> dict[tuple[str, JobState], int]:
+        """Return how many jobs there are, by kind and state; only these states when given."""
         query = sa.select(jobs.c.kind, jobs.c.state, sa.func.count().label("total")).group_by(jobs.c.kind, jobs.c.state)
+        if states:
+            query = query.where(jobs.c.state.in_(list(states)))
         return {(row.kind, JobState(row.state)): row.total for row in tx.execute(query)}
 
     # What follows is for the worker.
