@@ -58,6 +58,9 @@ def hits_of(question: Question, feed: str, advisories: Iterable[Advisory], key: 
 
 def _compared(question: Question, feed: str, advisory: Advisory, key: bytes | None) -> Hit | None:
     for interval in advisory.intervals:
+        high = interval.high_key
+        if high and key is not None and (key > high or (key == high and not interval.closed)):
+            continue  # most records were fixed long ago, and this alone says so
         everything = not interval.low_key and not interval.high_key and not interval.high
         if everything or (key is not None and not _unread(interval) and interval.holds(key)):
             return _affected(question, feed, advisory, interval, key)
