@@ -9,14 +9,14 @@ from functools import partial
 import sqlalchemy as sa
 
 from pratique.core.database import Cursors, Database, Epochs, Transaction, create_schema, open_database
-from pratique.core.findings.tables import findings, occurrences, subjects
+from pratique.core.findings.tables import findings, occurrences, rule_names, subjects
 from pratique.core.findings.types import Severity, finding_key
 from pratique.recommendations.refresh import Refresher
 from pratique.recommendations.service import RecommendationService
 from pratique.recommendations.types import FindingFilter, RecommendationFilter, Sort, Visibility
 
 FEW, MANY = 10_000, 1_000_000
-PER_LINEAGE, ACTIONS, ROUNDS = 200, 2_000, 5
+PER_LINEAGE, ACTIONS, ROUNDS = 200, 2_000, 3
 
 
 def order(_scheme: str, version: str) -> bytes:
@@ -44,6 +44,8 @@ def fill(tx: Transaction, lineage: int) -> None:
             "exempt_until": None,
         })  # fmt: skip
     tx.execute(sa.insert(findings), rows)
+    names = [{"rule": row["rule"], "name": row["aliases"][0]} for row in rows]
+    tx.execute(tx.insert(rule_names).on_conflict_do_nothing(), names)
     tx.execute(sa.insert(occurrences), [
         {"subject_id": lineage + 1, "finding_id": row["id"], "version": "1.0", "content": b"", "evidence": {},
          "remediation": "", "first_seen": tx.now} for row in rows

@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 from tests.console.conftest import browser
 from tests.console.reading import Reading
 from tests.console.serving import Running
+from tests.recommendations.seeding import refresher_of
 
 from pratique.console.addresses import safe_next
 from pratique.console.app import create_console
@@ -14,6 +15,7 @@ from pratique.core.clock import SECOND, FakeClock
 from pratique.core.permissions import OPERATOR
 from pratique.identity.sessions import COOKIE
 from pratique.identity.types import PrincipalName
+from pratique.recommendations.types import recommendation_id
 
 FORMS = (
     "/appearance", "/advisories/fetch", "/exemptions/new",
@@ -97,20 +99,21 @@ def test_feeds_are_fetched_on_one_click_by_who_may(full: Running, client: TestCl
 def test_an_exemption_needs_what_and_why_and_an_end(full: Running, client: TestClient, clock: FakeClock) -> None:
     today = datetime.fromtimestamp(clock.now() / SECOND, tz=UTC).date()
     fields = {"csrf": token(client, "/exemptions/new"), "rule": "CVE-2023-44487", "reason": "short", "expires": "soon"}
-    answer = client.post("/exemptions/new",
-    "/recommendations/x/assign", data=fields)
+    answer = client.post("/exemptions/new", data=fields)
     assert answer.status_code == 400
     assert answer.text.count('aria-invalid="true"') == 2
     assert "CVE-2023-44487" in answer.text
     for day in ("2020-01-01", str(today + timedelta(days=800))):
         assert (
-            client.post("/exemptions/new",
-    "/recommendations/x/assign", data={**fields, "reason": "behind a proxy", "expires": day}).status_code
+            client.post(
+                "/exemptions/new",
+                "/recommendations/x/assign",
+                data={**fields, "reason": "behind a proxy", "expires": day},
+            ).status_code
             == 400
         )
     good = {**fields, "reason": "behind a proxy that limits it", "expires": str(today + timedelta(days=7))}
-    assert client.post("/exemptions/new",
-    "/recommendations/x/assign", data=good).status_code == 303
+    assert client.post("/exemptions/new", data=good).status_code == 303
     page = Reading(client.get("/exemptions").text)
     assert "behind a proxy that limits it" in page.text
     row = full.exemptions.rows[0]
@@ -226,3 +229,19 @@ def test_names_are_never_told_apart_by_an_answer(running: Running, stranger: Tes
         texts.append(Reading(answer.text).text.replace(name, ""))
     assert texts[0] == texts[1]
     assert COOKIE not in stranger.cookies
+
+
+def test_owner_and_due_date_are_set_by_a_form(full: Running, client: TestClient) -> None:
+    address = f"/recommendations/{recommendation_id('app-update|pypi|django')}"
+    fields = {"csrf": token(client, address), "owner": "Team Shop", "due": "2099-12-31", "due_was": ""}
+    answer = client.post(f"{address}/assign", data=fields)
+    assert (answer.status_code, "within ten years" in answer.text) == (400, True)
+    assert client.post(f"{address}/assign", data=fields | {"due": "soon"}).status_code == 400
+    assert client.post(f"{address}/assign", data=fields | {"due": ""}).headers["location"] == address
+    refresher_of(full.database).run()
+    assert "Team Shop" in client.get(address).text
+    assert "Update django" in client.get("/recommendations?owner=Team+Shop").text
+    reader = browser(full, full.session("rita", "SecurityReader"))
+    assert 'name="owner"' not in reader.get(address).text
+    refused = reader.post(f"{address}/assign", data=fields | {"csrf": token(reader, address)})
+    assert refused.status_code == 403

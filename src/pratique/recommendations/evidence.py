@@ -7,11 +7,11 @@ import sqlalchemy as sa
 
 from pratique.core.database import Cursors, Transaction
 from pratique.core.database.paging import after, check_limit
-from pratique.core.findings.tables import findings, occurrences, rule_names, subjects
+from pratique.core.findings.tables import findings, occurrences, subjects
 from pratique.core.findings.types import Severity
-from pratique.recommendations import records
+from pratique.recommendations import finding_search, records
 from pratique.recommendations.listing import lineage_of
-from pratique.recommendations.narrowing import below, contains, visible
+from pratique.recommendations.narrowing import below, visible
 from pratique.recommendations.risk import risk_of
 from pratique.recommendations.standing import Line, counts_of
 from pratique.recommendations.types import Counts, Evidence, EvidencePage, FindingFilter, ImageLine, Visibility
@@ -27,7 +27,7 @@ def listed(
     joined = findings.join(occurrences, occurrences.c.finding_id == findings.c.id).join(
         subjects, subjects.c.id == occurrences.c.subject_id
     )
-    query = sa.select(*_COLUMNS).select_from(joined).where(*_conditions(wanted, action, visibility))
+    query = sa.select(*_COLUMNS).select_from(joined).where(*_conditions(tx, wanted, action, visibility))
     if wanted.cursor:
         query = query.where(after(_ORDER, cursors.decode(LISTING, wanted.cursor), descending=_DOWN))
     order = [column.desc() if down else column.asc() for column, down in zip(_ORDER, _DOWN, strict=True)]
@@ -120,7 +120,9 @@ def of_action(action: str) -> sa.ColumnElement[bool]:
     return findings.c.action == action
 
 
-def _conditions(wanted: FindingFilter, action: str | None, visibility: Visibility) -> list[sa.ColumnElement[bool]]:
+def _conditions(
+    tx: Transaction, wanted: FindingFilter, action: str | None, visibility: Visibility
+) -> list[sa.ColumnElement[bool]]:
     conditions = [records.OPEN, *visible(findings.c.lineage, visibility)]
     if action is not None:
         conditions.append(of_action(action))
@@ -135,9 +137,7 @@ def _conditions(wanted: FindingFilter, action: str | None, visibility: Visibilit
     if wanted.assessed is not None:
         conditions.append(findings.c.state == ("affected" if wanted.assessed else "not-assessed"))
     if wanted.search:
-        named = sa.select(rule_names.c.rule).where(rule_names.c.name == wanted.search)
-        text = sa.func.lower(findings.c.title + " " + findings.c.location + " " + findings.c.lineage)
-        conditions.append(sa.or_(findings.c.rule.in_(named), contains(text, wanted.search)))
+        conditions += finding_search.matching(tx, wanted.search)
     return conditions
 
 

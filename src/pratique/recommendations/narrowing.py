@@ -33,11 +33,5 @@ def below(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
     return sa.or_(column == prefix, sa.and_(column >= f"{prefix}/", column < f"{prefix}0"))
 
 
-def contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
-    """Return the condition that every word of a search is part of a column of lower-case text."""
-    words = text.lower()[:LIKE_LIMIT].split()
-    return sa.and_(sa.true(), *(column.contains(word, autoescape=True) for word in words))
-
-
 def _bound(column: sa.ColumnElement[str], bound: Sequence[tuple[str, bool]]) -> sa.ColumnElement[bool]:
     return sa.or_(*(column == prefix if exact else below(column, prefix) for prefix, exact in bound))
