@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from pratique.core.errors import Invalid, NotFound, PratiqueError, Unauthenticated
 from pratique.core.http.answers import problem_json
-from pratique.core.http.plane import AsgiApp, Authenticator, HttpScope, Plane, Receive, Send, caller_of
+from pratique.core.http.plane import Authenticator, HttpScope, Plane, Receive, Send, caller_of
 
 PREFIX = "/api/v1"
 OPENAPI = f"{PREFIX}/openapi.json"
@@ -46,7 +46,7 @@ def api_plane(api: FastAPI, authenticator: Authenticator) -> Plane:
         "api",
         ("console",),
         (f"{PREFIX}/",),
-        _for_known_callers(api),
+        _ForKnownCallers(api),
         problem_json,
         authenticator,
         threads=THREADS,
@@ -54,15 +54,17 @@ def api_plane(api: FastAPI, authenticator: Authenticator) -> Plane:
     )
 
 
-def _for_known_callers(api: AsgiApp) -> AsgiApp:
+class _ForKnownCallers:
     """No route is for strangers, whatever it forgets to ask; only the description of the routes is public."""
 
-    async def app(scope: HttpScope, receive: Receive, send: Send) -> None:
+    def __init__(self, api: FastAPI) -> None:
+        self._api = api
+        self.openapi = api.openapi
+
+    async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
         if caller_of(scope).is_anonymous and scope["path"] != OPENAPI:
             raise Unauthenticated("Sign in first.", remedy="Send a management token, or open the console.")
-        await api(scope, receive, send)
-
-    return app
+        await self._api(scope, receive, send)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
