@@ -50,6 +50,13 @@ def test_up_with_other_settings_replaces_the_server(installation: Any) -> None:
     assert not set(before.values()) & set(installation.processes().values())
 
 
+def test_a_server_is_found_at_its_port_from_a_shell_that_knows_another(installation: Any) -> None:
+    installation.run("up")
+    installation.environment["PRATIQUE_SERVER__PORT"] = "1"
+    assert "running, ready" in installation.run("ps")
+    assert installation.files.port() == installation.port
+
+
 def test_down_ends_every_process_and_can_be_repeated(installation: Any) -> None:
     installation.run("up")
     pids = list(installation.processes().values())

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
@@ -150,8 +149,7 @@ def trust_of(settings: Settings) -> ssl.SSLContext:
 def _port(settings: Settings) -> int:
     from pratique.supervisor.runfiles import RunFiles
 
-    holder = RunFiles(settings.data.directory).holder() or {}
-    return urlsplit(str(holder.get("address", ""))).port or settings.server.port
+    return RunFiles(settings.data.directory).port() or settings.server.port
 
 
 def _operator_token(settings: Settings, base: str) -> str:

@@ -113,9 +113,12 @@ def authority_of(settings: Settings) -> bytes:
 
 
 def registry_hosts(settings: Settings) -> tuple[str, ...]:
-    """Return every HOST:PORT under which a client may name this registry."""
+    """Return every HOST:PORT under which a client may name this registry: where it runs, else where it would."""
+    from pratique.supervisor.runfiles import RunFiles
+
     server = settings.server
+    port = RunFiles(settings.data.directory).port() or server.port
     names = [server.domain, *server.extra_hosts]
     names += ["127.0.0.1"] if server.domain == "localhost" else []
     names.append(f"registry.{server.domain}")
-    return tuple(name if server.port == 443 else f"{name}:{server.port}" for name in dict.fromkeys(names))
+    return tuple(name if port == 443 else f"{name}:{port}" for name in dict.fromkeys(names))

@@ -190,9 +190,10 @@ def probe(settings: Settings, path: str = "/readyz") -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.server.host, settings.server.host)  # noqa: S104
-    connection = http.client.HTTPSConnection(host, settings.server.port, timeout=5, context=context)
+    port = RunFiles(settings.data.directory).port() or settings.server.port
+    connection = http.client.HTTPSConnection(host, port, timeout=5, context=context)
     try:
-        connection.request("GET", path, headers={"Host": f"{settings.server.domain}:{settings.server.port}"})
+        connection.request("GET", path, headers={"Host": f"{settings.server.domain}:{port}"})
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False

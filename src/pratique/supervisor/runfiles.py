@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class RunFiles:
@@ -34,6 +35,10 @@ class RunFiles:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(identity).encode(), 0)
         return descriptor
+
+    def port(self) -> int | None:
+        """Return the port at which the server runs, whatever the settings of this shell say; None where none runs."""
+        return urlsplit(str((self.holder() or {}).get("address", ""))).port
 
     def holder(self) -> dict[str, Any] | None:
         """Return who holds the lock, or None where no supervisor runs, whatever files were left behind."""
