@@ -107,7 +107,6 @@ def test_an_exemption_needs_what_and_why_and_an_end(full: Running, client: TestC
         assert (
             client.post(
                 "/exemptions/new",
-                "/recommendations/x/assign",
                 data={**fields, "reason": "behind a proxy", "expires": day},
             ).status_code
             == 400
