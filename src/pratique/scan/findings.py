@@ -1,5 +1,6 @@
 """From the judged packages of an image to the findings of a repository."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from pratique.scan.tables import images, packages, set_members
 from pratique.scan.types import LayerTold, Place
 
 DOMAIN = "scan"
+_DECODER = json.JSONDecoder()
+_SOUGHT = 20
+"""Packages that are looked for one by one in an image's attribution."""
 _NAMED = 100
 """Packages that evidence names one by one."""
 
@@ -75,8 +79,7 @@ def _affected(place: Place, hits: Sequence[_Hit], image: Any) -> Iterator[Occurr
     """One occurrence per alias group, location and version; copies in several places share it."""
     if not hits:
         return
-    # Of hundreds of packages a change concerns one or two: the others are skipped, not decoded.
-    spots = msgspec.json.decode(image.attribution, type=dict[str, msgspec.Raw])
+    spots = _spots(image.attribution, {hit.package_id for hit in hits})
     layers = stored_layers(image.layers)
     grouped: dict[tuple[str, str, str], list[_Hit]] = {}
     for hit in hits:
@@ -85,18 +88,32 @@ def _affected(place: Place, hits: Sequence[_Hit], image: Any) -> Iterator[Occurr
         yield _occurrence(place, location, copies, spots, layers)
 
 
+def _spots(attribution: str, wanted: Collection[int]) -> dict[int, Sequence[Any]]:
+    """Return where these packages lie; of hundreds a change concerns one or two, and the others are not decoded."""
+    if len(wanted) > _SOUGHT:
+        held = msgspec.json.decode(attribution, type=dict[str, msgspec.Raw])
+        return {each: msgspec.json.decode(held[str(each)]) for each in wanted if str(each) in held}
+    found: dict[int, Sequence[Any]] = {}
+    for each in wanted:
+        # Keys are numbers and nothing else is followed by a colon outside of strings, where quotes are escaped.
+        key = f'"{each}":'
+        start = attribution.find(key)
+        if start >= 0:
+            found[each] = _DECODER.raw_decode(attribution, start + len(key))[0]
+    return found
+
+
 def _occurrence(
     place: Place,
     location: str,
     copies: Sequence[_Hit],
-    spots: Mapping[str, msgspec.Raw],
+    spots: Mapping[int, Sequence[Any]],
     layers: Sequence[LayerTold],
 ) -> Occurrence:
     first = copies[0]
     record, package = first.record, first.package
     fix = next((str(hit.record["fix"]) for hit in copies if hit.record["fix"]), "")
-    found = [spots[str(hit.package_id)] for hit in copies if str(hit.package_id) in spots]
-    where = [spot for raw in found for spot in msgspec.json.decode(raw)]
+    where = [spot for hit in copies for spot in spots.get(hit.package_id, ())]
     finding = Finding(
         domain=DOMAIN,
         rule=first.group,

@@ -3,7 +3,7 @@
 Reading happens in child processes; nothing here looks into a layer itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
@@ -39,6 +39,7 @@ from pratique.scan.matches import Advisories, Judged, check_revision, judge, wri
 from pratique.scan.packages import (
     Placed,
     count_unassessed,
+    has_unjudged,
     judged_keys,
     placed,
     store_packages,
@@ -134,13 +135,14 @@ class Indexer:
         inventory = self._known(tx, place)
         if inventory is None:
             return False
-        keys = {item.key for item in placed(inventory)}
-        if len(keys) - len(judged_keys(tx, keys)) > _INLINE_NEW:
+        items = placed(inventory)
+        done = judged_keys(tx, (item.key for item in items))
+        if len(items) - len(done) > _INLINE_NEW:
             return False
         self._store.refresh()
         try:
             with tx.savepoint():
-                self._store_all(tx, place, self._prepare(tx, inventory))
+                self._store_all(tx, place, self._judge_new(inventory, items, done))
         except AdvisoriesMoved:
             return False
         return True
@@ -237,7 +239,9 @@ class Indexer:
 
     def _prepare(self, tx: Transaction, inventory: ImageInventory) -> _Prepared:
         items = placed(inventory)
-        done = judged_keys(tx, (item.key for item in items))
+        return self._judge_new(inventory, items, judged_keys(tx, (item.key for item in items)))
+
+    def _judge_new(self, inventory: ImageInventory, items: Sequence[Placed], done: Collection[str]) -> _Prepared:
         new = [item for item in items if item.key not in done]
         judged = judge(self._store, new) if new else Judged(self._store.revision, {}, {})
         return _Prepared(inventory, tuple(items), judged)
@@ -247,10 +251,10 @@ class Indexer:
         check_revision(tx, self._store, ready.judged.revision)
         ids = store_packages(tx, ready.items, ready.judged.addresses)
         write_judgements(tx, ids, ready.judged.judgements)
-        if judged_keys(tx, ids) != set(ids):
-            raise AdvisoriesMoved("a package was forgotten meanwhile")
         distro = ready.inventory.distro
         set_id = store_set(tx, distro.key if distro else "", ids)
+        if has_unjudged(tx, set_id):
+            raise AdvisoriesMoved("a package was forgotten meanwhile")
         count_unassessed(tx, [set_id])
         _store_inventory(tx, place.digest, set_id, ready, ids)
         self._announcer.assessed(tx, places_of(tx, [place.digest]))

@@ -82,6 +82,17 @@ def judged_keys(tx: Transaction, keys: Iterable[str]) -> set[str]:
     return found
 
 
+def has_unjudged(tx: Transaction, set_id: int) -> bool:
+    """True when a package of this set has no judgement."""
+    statement = (
+        sa.select(sa.literal(1))
+        .select_from(set_members)
+        .join(packages, packages.c.id == set_members.c.package_id)
+        .where(set_members.c.set_id == set_id, packages.c.candidates.is_(None))
+    )
+    return tx.execute(statement.limit(1)).scalar() is not None
+
+
 def store_packages(
     tx: Transaction, items: Sequence[Placed], addresses: Mapping[str, Sequence[PackageKey]]
 ) -> dict[str, int]:
