@@ -99,7 +99,11 @@ def start(folder: Path, **settings: str) -> Installation:
     clients = folder / "clients"
     (clients / "certs").mkdir(parents=True)
     made = Installation(folder / "state", free_port(), clients, settings)
-    made.ok("up")
+    try:
+        made.ok("up")
+    except BaseException:
+        made.run("down")
+        raise
     shutil.copy(made.state / "tls" / "ca.pem", clients / "certs" / "ca.crt")
     return made
 

@@ -69,7 +69,7 @@ class LocalBlobStore:
             return
         status = os.statvfs(self._root)
         if status.f_bavail * status.f_frsize < self._minimum_free:
-            raise _full(self._root)
+            raise _full()
 
     def _walk(self, after: str) -> Iterator[str]:
         for first in _names(self._root):
@@ -144,7 +144,7 @@ class LocalSegmentWriter:
     def _fail(self, error: OSError) -> NoReturn:
         self.abort()
         if error.errno in _FULL:
-            raise _full(self._path.parent) from error
+            raise _full() from error
         raise StorageAway(
             f"the blob folder cannot be written: {os.strerror(error.errno or 0)}",
             remedy=f"check the disk and the owner of {self._path.parent.parent}",
@@ -181,9 +181,9 @@ def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in os.scandir(folder))
 
 
-def _full(folder: Path) -> StorageFull:
+def _full() -> StorageFull:
     return StorageFull(
-        "the disk for blobs is full", remedy=f"free space below {folder.parent} or lower `data.minimum_free`"
+        "the disk for blobs is full", remedy="free space in the server's blob folder, or lower `data.minimum_free`"
     )
 
 
