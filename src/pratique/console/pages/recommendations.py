@@ -224,12 +224,12 @@ def _data(feeds: Sequence[FeedView]) -> tuple[Banner, ...]:
         names = [feed.name for feed in needed if feed.freshness is freshness]
         if names:
             listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-            return (Banner("medium", "clock", title, f"{listed}: {text}", "/advisories", "Advisory data"),)
+            return (Banner("medium", "clock", title, f"{text} ({listed})", "/advisories", "Advisory data"),)
     return ()
 
 
 _FRESHNESS = (
-    (Freshness.MISSING, "Advisory data is missing.", "what needs it is not assessed, which is not the same as clean."),
-    (Freshness.STARTER, "This is the starter data only.", "it knows few vulnerabilities. Fetch the full data."),
-    (Freshness.STALE, "Advisory data is old.", "newer vulnerabilities are not known here. No gate closes for that."),
+    (Freshness.MISSING, "Advisory data is missing.", "What needs it is not assessed, which is not the same as clean."),
+    (Freshness.STARTER, "This is the starter data only.", "It knows few vulnerabilities. Fetch the full data."),
+    (Freshness.STALE, "Advisory data is old.", "Newer vulnerabilities are not known here. No gate closes for that."),
 )

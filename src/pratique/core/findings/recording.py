@@ -144,9 +144,7 @@ def _wanted(items: Sequence[Item], ids: Mapping[tuple[str, str], int]) -> dict[_
     }
 
 
-def _stored(
-    tx: Transaction, ids: Mapping[tuple[str, str], int], rules: Collection[str] | None
-) -> dict[_Place, _Known]:
+def _stored(tx: Transaction, ids: Mapping[tuple[str, str], int], rules: Collection[str] | None) -> dict[_Place, _Known]:
     stored: dict[_Place, _Known] = {}
     query = sa.select(
         occurrences.c.subject_id, occurrences.c.finding_id, occurrences.c.version, occurrences.c.content, findings.c.key
