@@ -8,13 +8,13 @@ write transaction is what a push may have to wait for.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import sqlalchemy as sa
 from tests.scan.parts import Parts, Said
 
@@ -172,7 +172,9 @@ def _fill(database: Database, count: int) -> None:
                 "layers": "[]",
                 "facts": {},
                 "assessed_at": 1,
-                "attribution": json.dumps({str(p): [[0, "sha256:" + "0" * 64, "var/lib/dpkg/status"]] for _, p in own}),
+                "attribution": msgspec.json.encode(
+                    {str(p): [[0, "sha256:" + "0" * 64, "var/lib/dpkg/status"]] for _, p in own}
+                ).decode(),
             }
         )
         name = f"team/app{image % REPOSITORIES}"

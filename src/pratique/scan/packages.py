@@ -2,9 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -66,20 +66,27 @@ def placed(inventory: ImageInventory) -> list[Placed]:
 
 def ids_of(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
     """Return the ids of the packages that are stored, by key."""
-    found: dict[str, int] = {}
-    for part in chunks(keys):
-        rows = tx.execute(sa.select(packages.c.key, packages.c.id).where(packages.c.key.in_(part)))
-        found.update((row.key, row.id) for row in rows)
-    return found
+    return {row.key: row.id for row in _stored(tx, set(keys))}
 
 
 def judged_keys(tx: Transaction, keys: Iterable[str]) -> set[str]:
     """Return those keys whose package is stored and has been judged."""
-    found: set[str] = set()
-    for part in chunks(keys):
-        statement = sa.select(packages.c.key).where(packages.c.key.in_(part), packages.c.candidates.is_not(None))
-        found.update(tx.execute(statement).scalars())
-    return found
+    return {row.key for row in _stored(tx, set(keys)) if row.judged}
+
+
+def _stored(tx: Transaction, keys: Collection[str]) -> list[Any]:
+    """Return key, id and whether it was judged of those that are stored; by the set's digest when the set is known."""
+    columns = packages.c.key, packages.c.id, packages.c.candidates.is_not(None).label("judged")
+    together = (
+        sa.select(*columns)
+        .join(set_members, set_members.c.package_id == packages.c.id)
+        .join(package_sets, package_sets.c.id == set_members.c.set_id)
+        .where(package_sets.c.digest == set_digest(keys))
+    )
+    rows = list(tx.execute(together)) if keys else []
+    if len(rows) == len(keys):
+        return rows
+    return [row for part in chunks(keys) for row in tx.execute(sa.select(*columns).where(packages.c.key.in_(part)))]
 
 
 def has_unjudged(tx: Transaction, set_id: int) -> bool:
