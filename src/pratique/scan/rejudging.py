@@ -36,7 +36,7 @@ MANY_RULES = 100
 """Alias groups in one change above which all findings of an image are written anew."""
 _PACKAGES = 200
 _SETS = 2000
-_PLACES = 100
+_PLACES = 50
 
 
 @dataclass(frozen=True, slots=True)
