@@ -8,6 +8,7 @@ from typing import Any
 
 from pratique.app import create_identity, create_pipeline
 from pratique.core.ground import ground_over
+from pratique.core.http.management import ManagementApi
 from pratique.core.http.plane import Plane
 from pratique.core.keys.client import local_keys
 from pratique.core.settings import with_directory
@@ -50,8 +51,8 @@ def _routes(plane: Plane) -> Iterator[tuple[str, str, str]]:
     app: Any = plane.app
     if isinstance(app, RegistryApp):
         yield from app.routes()
-    elif hasattr(app, "openapi"):
-        yield from _described(app.openapi())
+    elif isinstance(app, ManagementApi):
+        yield from _described(app.load().openapi())
     elif hasattr(app, "routes"):
         for route in app.routes:
             path = re.sub(r":[a-z]+}", "}", route.path)

@@ -6,11 +6,11 @@ Importing this opens nothing: no thread, socket, connection or event loop, so th
 import signal
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from anyio import to_thread
 
-from pratique import __version__
 from pratique.console.app import create_console
 from pratique.console.bindings import create_parts
 from pratique.core.audit.jobs import register as register_checkpoints
@@ -19,9 +19,9 @@ from pratique.core.database import Cursors
 from pratique.core.errors import Unavailable
 from pratique.core.ground import Ground, open_ground
 from pratique.core.http.answers import html_error
-from pratique.core.http.api import api_plane, create_api
 from pratique.core.http.health import Check, health_plane, metrics_plane
 from pratique.core.http.hosts import HostRules
+from pratique.core.http.management import ManagementApi, management_plane
 from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.plane import Plane
 from pratique.core.http.server import Server, TlsFiles
@@ -34,20 +34,17 @@ from pratique.core.settings import Settings
 from pratique.core.telemetry import configure_logging
 from pratique.core.tls import ensure_certificate, fingerprint
 from pratique.domains import Domains, join_domains, order_of
-from pratique.identity import routes as identity_routes
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.jobs import register as register_sweep
 from pratique.identity.service import IdentityService
 from pratique.identity.token_endpoint import PREFIXES as TOKEN_PREFIXES
 from pratique.identity.token_endpoint import token_app, token_error
 from pratique.migrations.run import migrate
-from pratique.operations import routes as job_routes
-from pratique.recommendations import routes as recommendation_routes
 from pratique.recommendations.service import RecommendationService
-from pratique.registry import routes as registry_routes
 from pratique.registry.assembly import create_registry
-from pratique.scan import routes as scan_routes
-from pratique.trust import routes as trust_routes
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 WORKER = "worker"
 """Name under which a worker is present on a machine."""
@@ -84,14 +81,16 @@ def serve(settings: Settings) -> None:
         console=console_address(settings),
         fingerprint=fingerprint(trust_anchor(settings).read_bytes()),
     )
+    pipeline = create_pipeline(ground, domains, identity)
     try:
         Server(
-            create_pipeline(ground, domains, identity),
+            pipeline,
             host=settings.server.host,
             port=settings.server.port,
             tls=tls_files(settings),
             drain=settings.server.drain,
             threads=settings.server.threads,
+            started=lambda: threading.Thread(target=load_rest, args=(pipeline,), daemon=True).start(),
         ).run()
     finally:
         identity.close()
@@ -181,6 +180,13 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
     return Pipeline(planes, HostRules(settings.server.domain, settings.server.extra_hosts))
 
 
+def load_rest(pipeline: Pipeline) -> None:
+    """Build what was left for after the start, before somebody has to wait for it."""
+    for plane in pipeline.planes:
+        if isinstance(plane.app, ManagementApi):
+            plane.app.load()
+
+
 def token_plane(ground: Ground, identity: IdentityService) -> Plane:
     """Return the plane where registry clients get their tokens."""
     app = token_app(identity.token_service, ground.keys)
@@ -191,16 +197,13 @@ def create_api_plane(
     ground: Ground, domains: Domains, identity: IdentityService, recommendations: RecommendationService
 ) -> Plane:
     """Return the management API: every domain's routes below `/api/v1`."""
-    authorizer, cursors = identity.authorizer, create_cursors(ground)
-    routers = [
-        identity_routes.router(identity),
-        registry_routes.router(ground.database, domains.registry, authorizer, cursors),
-        scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
-        trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
-        recommendation_routes.router(recommendations, domains.assignments, authorizer),
-        job_routes.router(ground.database, ground.jobs, authorizer, cursors),
-    ]
-    return api_plane(create_api(routers, version=__version__), identity.management_authenticator)
+
+    def build() -> "FastAPI":
+        from pratique.api import create_management_api
+
+        return create_management_api(ground, domains, identity, recommendations, create_cursors(ground))
+
+    return management_plane(build, identity.management_authenticator)
 
 
 def create_console_plane(

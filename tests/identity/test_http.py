@@ -12,8 +12,9 @@ from tests.identity.conftest import World
 from tests.identity.test_people import enrol, link_for
 
 from pratique.core.http.answers import html_error, problem_json
-from pratique.core.http.api import api_plane, create_api
+from pratique.core.http.api import create_api
 from pratique.core.http.hosts import HostRules
+from pratique.core.http.management import management_plane
 from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.plane import AsgiApp, HttpScope, Plane, Receive, Send, caller_of
 from pratique.core.keys.client import Keys
@@ -41,7 +42,9 @@ class Site:
         planes = [
             Plane("token", ("login", "registry"), PREFIXES, token_app(identity.token_service, world.keys), token_error),
             Plane("registry", ("registry",), ("/v2/",), who_app(), problem_json, identity.registry_authenticator),
-            api_plane(create_api([routes.router(identity)], version="test"), identity.management_authenticator),
+            management_plane(
+                lambda: create_api([routes.router(identity)], version="test"), identity.management_authenticator
+            ),
             Plane(
                 "console", ("console",), ("",), who_app(), html_error, identity.console_authenticator, data_plane=False
             ),

@@ -11,8 +11,9 @@ from tests.registry.parties import NameAuthenticator, RuleAuthorizer
 from tests.registry.serving import Running
 
 from pratique.core.database import Cursors
-from pratique.core.http.api import api_plane, create_api
+from pratique.core.http.api import create_api
 from pratique.core.http.hosts import HostRules
+from pratique.core.http.management import management_plane
 from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.plane import AsgiApp, HttpScope, Receive, Send
 from pratique.registry.routes import router
@@ -132,7 +133,7 @@ def api(registry: Running):  # noqa: ANN201
     import httpx2
 
     routes = router(registry.database, registry.parts.service, RuleAuthorizer(), Cursors(b"k" * 32))
-    plane = api_plane(create_api([routes], version="1"), NameAuthenticator())
+    plane = management_plane(lambda: create_api([routes], version="1"), NameAuthenticator())
     pipeline = Pipeline([plane], HostRules(), log_requests=False)
     transport = httpx2.ASGITransport(app=_with_raw_path(pipeline))
 

@@ -11,8 +11,10 @@ from pratique.core.findings.types import Severity
 from pratique.inventory.types import Package
 from pratique.scan.matches import matched, stored_revision
 from pratique.scan.packages import chunks
-from pratique.scan.tables import images, matches, package_sets, packages, set_members
+from pratique.scan.tables import images, matches, package_keys, package_sets, packages, set_members
 from pratique.scan.types import Coverage, ImageFacts, ImageState, MatchFact
+
+_LANGUAGES = ("pypi", "npm")
 
 
 def facts_of(tx: Transaction, digests: Iterable[str]) -> dict[str, ImageFacts]:
@@ -122,3 +124,10 @@ def _worst_first(fact: MatchFact) -> tuple[Any, ...]:
         fact.package,
         fact.version,
     )
+
+
+def seen_ecosystems(tx: Transaction) -> set[str]:
+    """What has been seen in images: `debian:12`, `alpine:3.19`, `pypi`, `npm`."""
+    releases = set(tx.execute(sa.select(package_sets.c.distro).distinct()).scalars()) - {""}
+    spoken = sa.select(package_keys.c.ecosystem).where(package_keys.c.ecosystem.in_(_LANGUAGES)).distinct()
+    return releases | set(tx.execute(spoken).scalars())

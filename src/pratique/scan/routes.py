@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,12 +13,10 @@ from pratique.core.http.plane import caller_of, threads_of
 from pratique.core.permissions import Authorizer, Permission, Scope
 from pratique.registry.service import RegistryService
 from pratique.registry.types import RepositoryName
+from pratique.scan.facts import seen_ecosystems
 from pratique.scan.jobs import ScanJobs
 from pratique.scan.matches import stored_revision
-from pratique.scan.tables import package_keys, package_sets
 from pratique.scan.types import Place
-
-_LANGUAGES = ("pypi", "npm")
 
 
 class SyncBody(BaseModel):
@@ -98,10 +95,3 @@ def _advisories(
         store.refresh()
         await database.write_async(lambda tx: work.announce_data(tx, ()))
         return {"revision": store.revision}
-
-
-def seen_ecosystems(tx: Transaction) -> set[str]:
-    """What has been seen in images: `debian:12`, `alpine:3.19`, `pypi`, `npm`."""
-    releases = set(tx.execute(sa.select(package_sets.c.distro).distinct()).scalars()) - {""}
-    spoken = sa.select(package_keys.c.ecosystem).where(package_keys.c.ecosystem.in_(_LANGUAGES)).distinct()
-    return releases | set(tx.execute(spoken).scalars())

@@ -9,8 +9,8 @@ from pratique.core.database import Database, Transaction
 from pratique.core.errors import Invalid
 from pratique.core.jobs import JobQueue, JobState, JobStatus
 from pratique.core.permissions import Caller
+from pratique.scan.facts import seen_ecosystems
 from pratique.scan.jobs import SYNC
-from pratique.scan.routes import seen_ecosystems
 
 _FRESHNESS = {
     FeedState.ABSENT: Freshness.MISSING,

@@ -8,13 +8,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from pratique.core.errors import Invalid, NotFound, PratiqueError, Unauthenticated
+from pratique.core.errors import Invalid, NotFound, PratiqueError
 from pratique.core.http.answers import problem_json
-from pratique.core.http.plane import Authenticator, HttpScope, Plane, Receive, Send, caller_of
-
-PREFIX = "/api/v1"
-OPENAPI = f"{PREFIX}/openapi.json"
-THREADS = 8
+from pratique.core.http.management import OPENAPI, PREFIX
 
 
 class MethodUnknown(Invalid):
@@ -38,33 +34,6 @@ def create_api(routers: Sequence[APIRouter], *, version: str) -> FastAPI:
     api.add_exception_handler(RequestValidationError, _answer_validation)
     api.add_exception_handler(HTTPException, _answer_http)
     return api
-
-
-def api_plane(api: FastAPI, authenticator: Authenticator) -> Plane:
-    """Return the plane of the management API; it is served on the console's host."""
-    return Plane(
-        "api",
-        ("console",),
-        (f"{PREFIX}/",),
-        _ForKnownCallers(api),
-        problem_json,
-        authenticator,
-        threads=THREADS,
-        headers={"cache-control": "no-store"},
-    )
-
-
-class _ForKnownCallers:
-    """No route is for strangers, whatever it forgets to ask; only the description of the routes is public."""
-
-    def __init__(self, api: FastAPI) -> None:
-        self._api = api
-        self.openapi = api.openapi
-
-    async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
-        if caller_of(scope).is_anonymous and scope["path"] != OPENAPI:
-            raise Unauthenticated("Sign in first.", remedy="Send a management token, or open the console.")
-        await self._api(scope, receive, send)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

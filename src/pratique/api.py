@@ -1,0 +1,37 @@
+"""The management API of all domains, below `/api/v1`. Imported late: see `core.http.management`."""
+
+from fastapi import FastAPI
+
+from pratique import __version__
+from pratique.core.database import Cursors
+from pratique.core.ground import Ground
+from pratique.core.http.api import create_api
+from pratique.domains import Domains
+from pratique.identity import routes as identity_routes
+from pratique.identity.service import IdentityService
+from pratique.operations import routes as operation_routes
+from pratique.recommendations import routes as recommendation_routes
+from pratique.recommendations.service import RecommendationService
+from pratique.registry import routes as registry_routes
+from pratique.scan import routes as scan_routes
+from pratique.trust import routes as trust_routes
+
+
+def create_management_api(
+    ground: Ground,
+    domains: Domains,
+    identity: IdentityService,
+    recommendations: RecommendationService,
+    cursors: Cursors,
+) -> FastAPI:
+    """Return the application of every domain's routes."""
+    authorizer = identity.authorizer
+    routers = [
+        identity_routes.router(identity),
+        registry_routes.router(ground.database, domains.registry, authorizer, cursors),
+        scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
+        trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
+        recommendation_routes.router(recommendations, domains.assignments, authorizer),
+        operation_routes.router(ground.database, ground.jobs, authorizer, cursors),
+    ]
+    return create_api(routers, version=__version__)
