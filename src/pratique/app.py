@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 WORKER = "worker"
 """Name under which a worker is present on a machine."""
+_LOOK = 1.0
+"""Seconds after which a signal is noticed that came in the instant before waiting began."""
 
 
 def prepare(settings: Settings) -> None:
@@ -120,7 +122,8 @@ def work(settings: Settings) -> None:
     try:
         worker.start()
         ground.presence.announce(WORKER)
-        stop.wait()
+        while not stop.wait(_LOOK):
+            pass
     finally:
         worker.stop(settings.server.drain)
         domains.close()

@@ -18,7 +18,7 @@ FLAGS = (
 Open = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread: other modules need their own
 def chromium() -> Iterator[Any]:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if program is None:

@@ -62,6 +62,7 @@ class KeyServer:
         self._slots = {role: threading.BoundedSemaphore(count) for role, count in _CONNECTIONS.items()}
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ, None)
         for role in Role:
             self._selector.register(self._listener(role), selectors.EVENT_READ, role)
@@ -78,9 +79,16 @@ class KeyServer:
         self._close()
 
     def stop(self) -> None:
-        """Make `run` return; may be called from a signal handler."""
+        """Make `run` return; may be called from any thread."""
         with contextlib.suppress(OSError):
             self._wake.send(b"x")
+
+    def stop_on(self, *signals: signal.Signals) -> None:
+        """Make `run` return when one of these arrives, also in the instant before it begins to wait."""
+        for number in signals:
+            signal.signal(number, lambda *_: None)
+        # Written to at the arrival itself: a handler in Python would first wait for the next event.
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
 
     def _listener(self, role: Role) -> socket.socket:
         path = self._folder / f"{role}.sock"
@@ -135,6 +143,8 @@ class KeyServer:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
         self._selector.close()
+        if threading.current_thread() is threading.main_thread():
+            signal.set_wakeup_fd(-1)
         self._wake.close()
         for role in Role:
             (self._folder / f"{role}.sock").unlink(missing_ok=True)
@@ -161,8 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PratiqueError as error:
         _log("cannot-start", error=error.code, message=error.message, remedy=error.remedy)
         return os.EX_CONFIG  # as things are it cannot work: to be told, not to be tried again
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
+    server.stop_on(signal.SIGTERM, signal.SIGINT)
     _log("ready", folder=str(folder))
     server.run()
     return 0
