@@ -33,7 +33,7 @@ from pratique.core.redaction import redact
 from pratique.core.settings import Settings
 from pratique.core.telemetry import configure_logging
 from pratique.core.tls import ensure_certificate, fingerprint
-from pratique.domains import Domains, join_domains, order_of
+from pratique.domains import Domains, console_address, join_domains, order_of
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.jobs import register as register_sweep
 from pratique.identity.service import IdentityService
@@ -142,12 +142,6 @@ def create_identity(ground: Ground) -> IdentityService:
         clock=ground.clock,
         enrolled=lambda: (ground.settings.data.directory / FILE).unlink(missing_ok=True),
     )
-
-
-def console_address(settings: Settings) -> str:
-    """Return where people open the console: `console.` under a domain, or this machine itself."""
-    domain, port = settings.server.domain, settings.server.port
-    return f"https://{domain if domain == 'localhost' else f'console.{domain}'}:{port}"
 
 
 def create_cursors(ground: Ground) -> Cursors:

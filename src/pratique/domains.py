@@ -89,7 +89,7 @@ def reader_limits(settings: Settings) -> Limits:
 
 def console_address(settings: Settings) -> str:
     """Return the address of the console, without a slash at the end."""
-    return f"https://{settings.server.domain}:{settings.server.port}"
+    return f"https://{settings.server.host_of('console')}:{settings.server.port}"
 
 
 def order_of(ecosystem: str, version: str) -> bytes:

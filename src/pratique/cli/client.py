@@ -111,14 +111,12 @@ def address_of(settings: Settings) -> str:
 
 def registry_host(settings: Settings) -> str:
     """The name under which clients on this machine address the registry."""
-    domain = settings.server.domain
-    return f"{domain if domain == 'localhost' else f'registry.{domain}'}:{_port(settings)}"
+    return f"{settings.server.host_of('registry')}:{_port(settings)}"
 
 
 def console_address(settings: Settings) -> str:
     """Where people open the console: `console.` under a domain, or this machine itself."""
-    domain = settings.server.domain
-    return f"https://{domain if domain == 'localhost' else f'console.{domain}'}:{_port(settings)}"
+    return f"https://{settings.server.host_of('console')}:{_port(settings)}"
 
 
 def trust_anchor_fingerprint(settings: Settings) -> str:

@@ -50,6 +50,10 @@ class Server:
         maximum=64,
     )
 
+    def host_of(self, role: str) -> str:
+        """Return the name under which a role is reached: `role.` below a domain; `localhost` serves all by path."""
+        return self.domain if self.domain == "localhost" else f"{role}.{self.domain}"
+
 
 @dataclass(frozen=True)
 class Data:
