@@ -1,7 +1,7 @@
 """Drafts a revision: what turns a database of the last revision into what the tables say now.
 
     python scripts/draft_migration.py "what it is for"      the next revision
-    python scripts/draft_migration.py --first               the first one anew, while nothing is released
+    python scripts/draft_migration.py --again               the newest one anew, while it is not released
 
 Read and clean the draft by hand: alembic sees tables and columns, not data.
 """
@@ -55,12 +55,15 @@ def type_name(kind: str, item: Any, _context: Any) -> str | bool:
 
 
 def draft(connection: sa.Connection) -> str:
-    options = {"compare_type": True, "render_item": type_name, "user_module_prefix": None}
+    # In batches, because SQLite changes a constraint only by writing its table anew.
+    options = {"compare_type": True, "render_item": type_name, "user_module_prefix": None, "render_as_batch": True}
     context = MigrationContext.configure(connection, opts={**options, "target_metadata": metadata})
     script = produce_migrations(context, metadata)
     if script.upgrade_ops is None:
         return ""
-    return render_python_code(script.upgrade_ops, render_item=type_name, migration_context=context)
+    return render_python_code(
+        script.upgrade_ops, render_item=type_name, render_as_batch=True, migration_context=context
+    )
 
 
 def body_of(rendered: str) -> str:
@@ -69,19 +72,25 @@ def body_of(rendered: str) -> str:
     return re.sub(r"op\.f\(('[^']*')\)", r"\1", "\n".join(lines))
 
 
+def withdraw_newest() -> str:
+    """Remove the newest revision and return its title."""
+    newest = revisions()[-1]
+    (path,) = VERSIONS.glob(f"{newest}_*.py")
+    title = path.read_text().splitlines()[0].strip('"')
+    path.unlink()
+    return title
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("title", nargs="?", default="")
-    parser.add_argument("--first", action="store_true")
+    parser.add_argument("--again", action="store_true")
     chosen = parser.parse_args()
-    if chosen.first:
-        for old in VERSIONS.glob("0001_*.py"):
-            old.unlink()
-    known = revisions()
-    number = f"{len(known) + 1:04}"
-    title = "Everything that the first release keeps." if chosen.first else chosen.title
+    title = withdraw_newest() if chosen.again else chosen.title
     if not title:
         sys.exit("say what the revision is for")
+    known = revisions()
+    number = f"{len(known) + 1:04}"
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(f"sqlite:///{folder}/draft.db")
 
@@ -94,7 +103,7 @@ def main() -> None:
     types = sorted(name for name in ("Id", "JsonText", "Surrogate", "TextC") if re.search(rf"\b{name}\b", statements))
     imports = f"\nfrom pratique.core.database.schema import {', '.join(types)}\n" if types else ""
     before = f'"{known[-1]}"' if known else "None"
-    slug = "first_release" if chosen.first else re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40]
+    slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:40].rstrip("_")
     path = VERSIONS / f"{number}_{slug}.py"
     path.write_text(
         TEMPLATE.format(title=title, types=imports, revision=number, before=before, body="    " + statements.strip())
