@@ -26,6 +26,7 @@ from pratique.core.findings.types import Severity
 from pratique.registry.assembly import create_service
 from pratique.registry.blobs import store_blob
 from pratique.registry.gates import Gates
+from pratique.registry.locks import Locks
 from pratique.registry.parsing import parse_manifest
 from pratique.registry.pushes import MANIFEST_PUSHED, Pushes
 from pratique.registry.repositories import ensure_repository
@@ -66,7 +67,14 @@ class _Bench:
 
         def join(events: EventBus) -> RegistryService:
             self.pushes = Pushes(
-                self.database, self.store, events, Gates(events), CountingAudit(), serve_pending=False, blob_lease=60
+                self.database,
+                self.store,
+                events,
+                Gates(events),
+                CountingAudit(),
+                Locks(),
+                serve_pending=False,
+                blob_lease=60,
             )
             return create_service(self.database, self.store, events)
 

@@ -69,7 +69,7 @@ def draft(connection: sa.Connection) -> str:
 def body_of(rendered: str) -> str:
     """Return the statements alone, with names that are final (alembic marks them with op.f)."""
     lines = [line for line in rendered.splitlines() if not line.strip().startswith("#")]
-    return re.sub(r"op\.f\(('[^']*')\)", r"\1", "\n".join(lines))
+    return re.sub(r"(?:batch_)?op\.f\(('[^']*')\)", r"\1", "\n".join(lines))
 
 
 def withdraw_newest() -> str:

@@ -19,6 +19,7 @@ from pratique.registry.deletions import Deletions
 from pratique.registry.errors import ManifestUnknown
 from pratique.registry.gates import Gates
 from pratique.registry.listing import list_referrers, list_repositories, list_tags
+from pratique.registry.locks import Locks
 from pratique.registry.parsing import parse_manifest
 from pratique.registry.pulls import find_manifest
 from pratique.registry.pushes import Pushes
@@ -39,8 +40,8 @@ class Records:
         self.events = EventBus(JobQueue(), JobHandlers())
         keeper = Gates(self.events)
         audit = CountingAudit()
-        self.pushes = Pushes(database, store, self.events, keeper, audit, serve_pending=False, blob_lease=60)
-        self.deletions = Deletions(self.events, keeper, audit)
+        self.pushes = Pushes(database, store, self.events, keeper, audit, Locks(), serve_pending=False, blob_lease=60)
+        self.deletions = Deletions(self.events, keeper, audit, Locks())
         self.service = RegistryService(database, store, keeper)
 
     def push(self, artifact: Artifact, *tag_names: str, name: RepositoryName = NAME) -> GateState:

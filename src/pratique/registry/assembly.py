@@ -1,5 +1,6 @@
 """Puts the registry together from its collaborators; the composition root calls this and nothing deeper."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pratique.core.blobs import BlobStore
@@ -11,6 +12,7 @@ from pratique.core.settings.schema import Registry as RegistrySettings
 from pratique.registry.blob_requests import BlobRequests
 from pratique.registry.deletions import Deletions
 from pratique.registry.gates import Gates
+from pratique.registry.locks import Guard, Locks
 from pratique.registry.manifest_requests import ManifestRequests
 from pratique.registry.ports import AuditTrail
 from pratique.registry.pushes import Pushes
@@ -44,10 +46,12 @@ def create_registry(
     authorizer: Authorizer,
     authenticator: Authenticator,
     audit: AuditTrail,
+    guards: Sequence[Guard] = (),
 ) -> RegistryParts:
     """Return the registry for a process that serves clients."""
     gate_keeper, rights, waiter = Gates(events), Rights(authorizer), GateWaiter(database)
-    deletions = Deletions(events, gate_keeper, audit)
+    locks = Locks(guards)
+    deletions = Deletions(events, gate_keeper, audit, locks)
     uploads = create_uploads(settings, database, store)
     pushes = Pushes(
         database,
@@ -55,6 +59,7 @@ def create_registry(
         events,
         gate_keeper,
         audit,
+        locks,
         serve_pending=settings.serve_pending,
         blob_lease=settings.blob_lease,
     )

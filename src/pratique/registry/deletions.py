@@ -8,6 +8,7 @@ from pratique.core.permissions import Caller
 from pratique.registry.blobs import find_blob
 from pratique.registry.errors import BlobUnknown, ManifestUnknown, Unsupported
 from pratique.registry.gates import Gates
+from pratique.registry.locks import Deletion, Locks
 from pratique.registry.ports import AuditTrail
 from pratique.registry.repositories import require_repository
 from pratique.registry.tables import gates, manifest_blobs, manifest_members, manifests, repository_blobs, tags
@@ -20,10 +21,11 @@ MANIFEST_DELETED = "pratique.registry.manifest.deleted.v1"
 class Deletions:
     """Removes what callers may remove; blob bytes stay until collection."""
 
-    def __init__(self, events: EventBus, gate_keeper: Gates, audit: AuditTrail) -> None:
+    def __init__(self, events: EventBus, gate_keeper: Gates, audit: AuditTrail, locks: Locks) -> None:
         self._events = events
         self._gates = gate_keeper
         self._audit = audit
+        self._locks = locks
 
     def delete(self, tx: Transaction, caller: Caller, name: RepositoryName, reference: Reference) -> None:
         """Delete a tag, or a manifest with every tag that points to it; raises ManifestUnknown."""
@@ -43,14 +45,19 @@ class Deletions:
             raise Unsupported(
                 "a manifest names this blob", remedy="delete the manifest first", manifests=blob.manifests
             )
+        self._locks.check_push(tx, blob.repository_id)
         link = repository_blobs.c
         tx.execute(sa.delete(repository_blobs).where(link.repository_id == blob.repository_id, link.blob_id == blob.id))
         self._audit.with_change(tx, "registry.blob.delete", caller, f"{name}@{digest}", {})
 
     def _delete_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str) -> None:
         condition = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
-        if tx.execute(sa.delete(tags).where(condition)).rowcount == 0:
+        stood_for = sa.func.coalesce(tags.c.served_id, tags.c.pending_id)
+        manifest_id = tx.execute(sa.select(stood_for).where(condition)).scalar_one_or_none()
+        if manifest_id is None:
             raise ManifestUnknown("there is no such tag", remedy="list the tags of the repository")
+        self._locks.check_deletion(tx, Deletion(repository_id, name.value, manifest_id, tag))
+        tx.execute(sa.delete(tags).where(condition))
         publish_moved(tx, self._events, name.value, tag, "")
 
     def _delete_manifest(self, tx: Transaction, repository_id: str, name: RepositoryName, digest: str) -> None:
@@ -61,6 +68,7 @@ class Deletions:
         ).one_or_none()
         if row is None:
             raise ManifestUnknown("there is no such manifest in this repository")
+        self._locks.check_deletion(tx, Deletion(repository_id, name.value, row.id))
         self._release_tags(tx, repository_id, name, row.id)
         self._gates.forget(tx, row.id, row.state)
         for table in (manifest_blobs, manifest_members):

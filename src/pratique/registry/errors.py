@@ -5,7 +5,7 @@ PratiqueError
 │             UploadInvalid, Unsupported
 ├── NotFound ── NameUnknown, ManifestUnknown, BlobUnknown, UploadUnknown
 ├── RangeInvalid ── UploadRangeInvalid
-├── Denied ── Held, Refused
+├── Denied ── Held, Refused, ReadLocked, ContentLocked
 └── TooLarge ── ManifestTooLarge, BlobTooLarge
 """
 
@@ -91,6 +91,21 @@ class Refused(Denied):
 
     code = "manifest-refused"
     oci = "DENIED"
+
+
+class ReadLocked(Denied):
+    """A lock keeps everybody from reading."""
+
+    code = "read-locked"
+    oci = "DENIED"
+
+
+class ContentLocked(Denied):
+    """A lock or a rule keeps everybody from changing or deleting; 405 as the specification has it for deletions."""
+
+    code = "content-locked"
+    status = 405
+    oci = "UNSUPPORTED"
 
 
 class BlobTooLarge(TooLarge):

@@ -14,12 +14,13 @@ from pratique.core.events import Event, EventBus
 from pratique.core.permissions import Caller
 from pratique.registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestInvalid
 from pratique.registry.gates import Gates, Verdict
+from pratique.registry.locks import Locks, TagMove
 from pratique.registry.parsing import Descriptor, Manifest, parse_manifest
 from pratique.registry.ports import AuditTrail
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.statements import check_statements
 from pratique.registry.tables import blobs, gates, manifest_blobs, manifest_members, manifests, repository_blobs
-from pratique.registry.tags import point_tag, publish_moved
+from pratique.registry.tags import point_tag, publish_moved, stands_for
 from pratique.registry.types import ArtifactKind, GateReason, GateState, Reference, RepositoryName
 
 MANIFEST_PUSHED = "pratique.registry.manifest.pushed.v1"
@@ -44,13 +45,14 @@ class Pushed:
 class Pushes:
     """Stores manifests; what `push` returned is durable, and what it raised for has changed nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  the collaborators
         self,
         database: Database,
         store: BlobStore,
         events: EventBus,
         gate_keeper: Gates,
         audit: AuditTrail,
+        locks: Locks,
         *,
         serve_pending: bool,
         blob_lease: float,
@@ -60,6 +62,7 @@ class Pushes:
         self._events = events
         self._gates = gate_keeper
         self._audit = audit
+        self._locks = locks
         self._serve_pending = serve_pending
         self._lease = round(blob_lease * SECOND)
 
@@ -87,6 +90,7 @@ class Pushes:
     ) -> Pushed:
         """Store a parsed manifest; the body of one transaction."""
         repository_id = ensure_repository(tx, name)
+        self._locks.check_push(tx, repository_id)
         known = _find(tx, repository_id, digest)
         if known is None:
             row_id = self._insert(tx, repository_id, manifest, content, digest, caller, _signed_by(tag_names))
@@ -98,6 +102,9 @@ class Pushes:
             self._adopt_statements(tx, repository_id, manifest)
         state = self._announce(tx, row_id, repository_id, name, manifest, digest, caller)
         for tag in tag_names:
+            self._locks.check_move(
+                tx, TagMove(repository_id, name.value, tag, stands_for(tx, repository_id, tag), row_id)
+            )
             serve = state is GateState.OPEN or self._serve_pending
             if point_tag(tx, repository_id, tag, row_id, principal_id=caller.principal_id, serve=serve):
                 publish_moved(tx, self._events, name.value, tag, digest)

@@ -10,6 +10,8 @@ repositories = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("name", TextC, nullable=False, unique=True),
     sa.Column("created_at", Micros, nullable=False),
+    # What is locked, as one number: see locks.py. So also for manifests and tags.
+    sa.Column("locks", sa.Integer, nullable=False, server_default="0"),
 )
 
 blobs = sa.Table(
@@ -53,6 +55,7 @@ manifests = sa.Table(
     sa.Column("content", sa.LargeBinary, nullable=False),
     sa.Column("pushed_at", Micros, nullable=False),
     sa.Column("pusher", Id, nullable=False),
+    sa.Column("locks", sa.Integer, nullable=False, server_default="0"),
     sa.UniqueConstraint("repository_id", "digest"),
     sa.Index(
         None,
@@ -101,6 +104,9 @@ tags = sa.Table(
     sa.Column("pending_id", sa.BigInteger, sa.ForeignKey("manifests.id")),
     sa.Column("moved_at", Micros, nullable=False),
     sa.Column("moved_by", Id, nullable=False),
+    # None for tags of the first release, whose first push nobody noted.
+    sa.Column("created_at", Micros),
+    sa.Column("locks", sa.Integer, nullable=False, server_default="0"),
     sa.Index(None, "served_id"),
     sa.Index(None, "pending_id"),
 )
@@ -114,6 +120,29 @@ gates = sa.Table(
     sa.Column("decision_id", Id),
     sa.Column("since", Micros, nullable=False),
     sa.CheckConstraint("state IN ('held', 'open', 'refused')", name="state"),
+)
+
+# What whoever may write quarantine has said about a manifest: a fact for policies, never a gate by itself.
+quarantine_marks = sa.Table(
+    "quarantine_marks",
+    metadata,
+    sa.Column("manifest_id", sa.BigInteger, sa.ForeignKey("manifests.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("state", TextC, nullable=False),
+    sa.Column("details", JsonText, nullable=False),
+    sa.Column("marked_at", Micros, nullable=False),
+    sa.Column("marked_by", Id, nullable=False),
+    sa.CheckConstraint("state IN ('Passed', 'Failed')", name="state"),
+)
+
+# Blobs that an image names and that had not come when it was pushed: it is held until they are here.
+missing_blobs = sa.Table(
+    "missing_blobs",
+    metadata,
+    sa.Column("manifest_id", sa.BigInteger, sa.ForeignKey("manifests.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("digest", TextC, primary_key=True),
+    sa.Column("repository_id", Id, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Index(None, "repository_id", "digest"),
 )
 
 uploads = sa.Table(

@@ -24,10 +24,17 @@ def point_tag(
     values = {"served_id": served, "pending_id": pending, "moved_at": tx.now, "moved_by": principal_id}
     tx.execute(
         tx.insert(tags)
-        .values(repository_id=repository_id, name=name, **values)
+        .values(repository_id=repository_id, name=name, created_at=tx.now, **values)
         .on_conflict_do_update(index_elements=[tags.c.repository_id, tags.c.name], set_=values)
     )
     return serve and (before is None or before.served_id != manifest_id)
+
+
+def stands_for(tx: Transaction, repository_id: str, name: str) -> int | None:
+    """Return the id of what a tag stands for: what waits before what is served; None when there is no such tag."""
+    chosen = sa.func.coalesce(tags.c.pending_id, tags.c.served_id)
+    condition = (tags.c.repository_id == repository_id) & (tags.c.name == name)
+    return tx.execute(sa.select(chosen).where(condition)).scalar_one_or_none()
 
 
 def serve_pending_tags(tx: Transaction, events: EventBus, opened: Mapping[int, tuple[str, str]]) -> None:
