@@ -129,6 +129,26 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class Outward:
+    """Requests to servers whose address a person or another server names: webhooks, upstreams, sign-in providers."""
+
+    private: tuple[str, ...] = setting(
+        (),
+        "Hosts that may lead to private or loopback addresses (`registry.corp.example`, `10.1.2.3`). None by default, "
+        "so that nobody reaches into the network of the server through an address they may enter. Metadata services "
+        "of clouds stay closed whatever is set.",
+    )
+    plain: tuple[str, ...] = setting(
+        (),
+        "`HOST` or `HOST:PORT` that may be asked without TLS. None by default.",
+    )
+    ca: Path | None = setting(
+        None,
+        "PEM file with certificates of authorities that are trusted beside those of the system.",
+    )
+
+
+@dataclass(frozen=True)
 class Telemetry:
     """Logs, metrics and traces."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pratique.core.settings.fields import section, setting
-from pratique.core.settings.ground import Blobs, Data, DatabaseSection, Keys, Server, Telemetry
+from pratique.core.settings.ground import Blobs, Data, DatabaseSection, Keys, Outward, Server, Telemetry
 
 
 def default_state_directory() -> Path:
@@ -260,6 +260,7 @@ class Settings:
     database: DatabaseSection = section(DatabaseSection)
     blobs: Blobs = section(Blobs)
     keys: Keys = section(Keys)
+    outward: Outward = section(Outward)
     identity: Identity = section(Identity)
     registry: Registry = section(Registry)
     scan: Scan = section(Scan)
