@@ -134,10 +134,12 @@ def test_a_database_of_a_newer_version_is_left_alone(empty_url: str, state_dir: 
             call()
 
 
-SECOND = """
+NEWEST = revisions()[-1]
+NEXT = f"{len(revisions()) + 1:04}"
+LATER = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "{number}", "{before}", None, None
 
 def upgrade():
     op.create_table("later", sa.Column("id", sa.Integer(), primary_key=True))
@@ -150,11 +152,12 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     """Pretend to be a later version with one more revision."""
     folder = tmp_path / "versions"
     folder.mkdir()
-    for path in run.VERSIONS.glob("0001_*.py"):
+    for path in run.VERSIONS.glob("0*.py"):
         (folder / path.name).write_text(path.read_text())
 
     def add(fault: str) -> None:
-        (folder / "0002_later.py").write_text(SECOND.format(fault=fault))
+        text = LATER.format(number=NEXT, before=NEWEST, fault=fault)
+        (folder / f"{NEXT}_later.py").write_text(text)
         monkeypatch.setattr(run, "VERSIONS", folder)
 
     return add
@@ -172,9 +175,9 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(
     with pytest.raises(RuntimeError, match="half way"):
         migrate(empty_url, state_dir, snapshot=False)
     assert "later" not in tables(empty_url)
-    assert check(empty_url) == ("0002",)
+    assert check(empty_url) == (NEXT,)
     later("pass")
-    assert migrate(empty_url, state_dir, snapshot=False).applied == ("0002",)
+    assert migrate(empty_url, state_dir, snapshot=False).applied == (NEXT,)
     assert "later" in tables(empty_url)
 
 
@@ -184,14 +187,14 @@ def test_a_copy_is_made_before_or_asked_for(empty_url: str, state_dir: Path, lat
     if empty_url.startswith("postgresql"):
         with pytest.raises(Conflict, match="pg_dump"):
             migrate(empty_url, state_dir)
-        assert check(empty_url) == ("0002",)
+        assert check(empty_url) == (NEXT,)
         return
     done = migrate(empty_url, state_dir)
     assert done.snapshot is not None
     assert done.snapshot.stat().st_mode & 0o777 == 0o600
     before = f"sqlite:///{done.snapshot}"
     assert "later" not in tables(before)
-    assert check(before) == ("0002",)
+    assert check(before) == (NEXT,)
 
 
 def test_only_the_last_copies_are_kept(state_dir: Path, sqlite_database: Database) -> None:
