@@ -27,24 +27,56 @@ class Permission(StrEnum):
 
     ADVISORIES_FEEDS_READ = "advisories/feeds/read", "See the advisory feeds, their age and what is missing."
     ADVISORIES_FEEDS_SYNC = "advisories/feeds/sync", "Fetch or import advisory data."
+    IDENTITY_ACTIVATIONS_APPROVE = (
+        "identity/activations/approve",
+        "Approve that somebody activates a role that they are eligible for.",
+    )
     IDENTITY_ASSIGNMENTS_DELEGATE = "identity/assignments/delegate", "Give roles with rights that one does not hold."
     IDENTITY_ASSIGNMENTS_READ = "identity/assignments/read", "See who holds which role at a scope."
     IDENTITY_ASSIGNMENTS_WRITE = "identity/assignments/write", "Give and take roles at a scope."
+    IDENTITY_GROUPS_READ = "identity/groups/read", "See groups and who belongs to them."
+    IDENTITY_GROUPS_WRITE = "identity/groups/write", "Create groups, change who belongs to them, delete them."
     IDENTITY_PRINCIPALS_READ = "identity/principals/read", "See principals and the state of their credentials."
     IDENTITY_PRINCIPALS_WRITE = "identity/principals/write", "Create, change and delete principals and credentials."
+    IDENTITY_PROVIDERS_READ = (
+        "identity/providers/read",
+        "See the OpenID Connect providers through which people sign in.",
+    )
+    IDENTITY_PROVIDERS_WRITE = (
+        "identity/providers/write",
+        "Add, change and remove OpenID Connect providers, and what their groups mean here.",
+    )
+    IDENTITY_ROLES_WRITE = "identity/roles/write", "Create, change and delete custom roles."
     IDENTITY_SESSIONS_READ = "identity/sessions/read", "See the sessions of other people."
     IDENTITY_SESSIONS_WRITE = "identity/sessions/write", "End the sessions of other people."
     RECOMMENDATIONS_ITEMS_READ = "recommendations/items/read", "See recommendations and the score."
     RECOMMENDATIONS_ITEMS_WRITE = "recommendations/items/write", "Set owners and due dates of recommendations."
+    REGISTRY_CACHES_READ = "registry/caches/read", "See cache rules for other registries and their state."
+    REGISTRY_CACHES_WRITE = "registry/caches/write", "Create, change and delete cache rules for other registries."
     REGISTRY_CATALOG_LIST = "registry/catalog/list", "List the names of repositories."
     REGISTRY_CONTENT_DELETE = "registry/content/delete", "Delete manifests, tags and blobs."
+    REGISTRY_CONTENT_IMPORT = "registry/content/import", "Import images from other registries."
     REGISTRY_CONTENT_READ = "registry/content/read", "Pull what has an open gate."
     REGISTRY_CONTENT_SIGN = "registry/content/sign", "Attach signatures and attestations."
     REGISTRY_CONTENT_WRITE = "registry/content/write", "Push manifests and blobs."
+    REGISTRY_DELETED_PURGE = "registry/deleted/purge", "Delete for good, before its time, what can still be restored."
+    REGISTRY_DELETED_READ = "registry/deleted/read", "See deleted manifests and tags that can still be restored."
+    REGISTRY_DELETED_RESTORE = "registry/deleted/restore", "Restore deleted manifests and tags."
+    REGISTRY_EVENTS_READ = "registry/events/read", "See events of the registry and their delivery."
     REGISTRY_METADATA_READ = "registry/metadata/read", "See tags, referrers and attributes."
     REGISTRY_METADATA_WRITE = "registry/metadata/write", "Change attributes of repositories, lock tags."
     REGISTRY_QUARANTINE_READ = "registry/quarantine/read", "Pull what is held or refused."
     REGISTRY_QUARANTINE_WRITE = "registry/quarantine/write", "Move content out of quarantine and back."
+    REGISTRY_QUOTAS_READ = "registry/quotas/read", "See quotas and what is used of them."
+    REGISTRY_QUOTAS_WRITE = "registry/quotas/write", "Set quotas."
+    REGISTRY_REPLICATIONS_READ = "registry/replications/read", "See replications and how far they are."
+    REGISTRY_REPLICATIONS_WRITE = "registry/replications/write", "Create, change and delete replications."
+    REGISTRY_RETENTION_READ = "registry/retention/read", "See retention policies and what they would delete."
+    REGISTRY_RETENTION_WRITE = "registry/retention/write", "Set retention policies, and run them."
+    REGISTRY_STORAGE_COLLECT = "registry/storage/collect", "Run garbage collection."
+    REGISTRY_STORAGE_READ = "registry/storage/read", "See what storage is used for."
+    REGISTRY_WEBHOOKS_READ = "registry/webhooks/read", "See webhooks and their deliveries."
+    REGISTRY_WEBHOOKS_WRITE = "registry/webhooks/write", "Create, change, try and delete webhooks."
     SCAN_FINDINGS_READ = "scan/findings/read", "See findings and their evidence."
     SCAN_IMAGES_ASSESS = "scan/images/assess", "Ask for an image to be assessed again."
     SYSTEM_AUDIT_READ = "system/audit/read", "Read and verify the audit log."
@@ -57,6 +89,65 @@ class Permission(StrEnum):
     TRUST_EXEMPTIONS_WRITE = "trust/exemptions/write", "Grant and withdraw exemptions."
     TRUST_POLICIES_READ = "trust/policies/read", "See policies."
     TRUST_POLICIES_WRITE = "trust/policies/write", "Change policies."
+    VAULT_CERTIFICATES_BACKUP = "vault/certificates/backup", "Take backups of certificates."
+    VAULT_CERTIFICATES_CREATE = (
+        "vault/certificates/create",
+        "Create certificates, and complete those that wait for a signature.",
+    )
+    VAULT_CERTIFICATES_DELETE = (
+        "vault/certificates/delete",
+        "Delete certificates; until they are purged they can be recovered.",
+    )
+    VAULT_CERTIFICATES_GET = (
+        "vault/certificates/get",
+        "Read certificates, their policies and operations, without private keys.",
+    )
+    VAULT_CERTIFICATES_IMPORT = "vault/certificates/import", "Import certificates with their private keys."
+    VAULT_CERTIFICATES_LIST = "vault/certificates/list", "List certificates and their versions."
+    VAULT_CERTIFICATES_PURGE = "vault/certificates/purge", "Delete certificates for good; nobody can recover them."
+    VAULT_CERTIFICATES_RECOVER = "vault/certificates/recover", "Recover deleted certificates."
+    VAULT_CERTIFICATES_RESTORE = "vault/certificates/restore", "Restore certificates from a backup."
+    VAULT_CERTIFICATES_UPDATE = "vault/certificates/update", "Change attributes and policies of certificates."
+    VAULT_CONTACTS_WRITE = "vault/contacts/write", "Change who is told before certificates end."
+    VAULT_ISSUERS_READ = "vault/issuers/read", "See issuers of certificates."
+    VAULT_ISSUERS_WRITE = "vault/issuers/write", "Create, change and delete issuers of certificates."
+    VAULT_KEYS_BACKUP = "vault/keys/backup", "Take backups of keys, readable by this installation only."
+    VAULT_KEYS_CREATE = "vault/keys/create", "Create keys."
+    VAULT_KEYS_DECRYPT = "vault/keys/decrypt", "Decrypt with keys."
+    VAULT_KEYS_DELETE = "vault/keys/delete", "Delete keys; until they are purged they can be recovered."
+    VAULT_KEYS_ENCRYPT = "vault/keys/encrypt", "Encrypt with keys."
+    VAULT_KEYS_GET = "vault/keys/get", "Read keys: attributes and the public part."
+    VAULT_KEYS_IMPORT = "vault/keys/import", "Import keys."
+    VAULT_KEYS_LIST = "vault/keys/list", "List keys and their versions."
+    VAULT_KEYS_PURGE = "vault/keys/purge", "Delete keys for good; nobody can recover them."
+    VAULT_KEYS_RECOVER = "vault/keys/recover", "Recover deleted keys."
+    VAULT_KEYS_RELEASE = "vault/keys/release", "Release exportable keys to an attested environment."
+    VAULT_KEYS_RESTORE = "vault/keys/restore", "Restore keys from a backup."
+    VAULT_KEYS_ROTATE = "vault/keys/rotate", "Make a new version of a key now."
+    VAULT_KEYS_SIGN = "vault/keys/sign", "Sign with keys."
+    VAULT_KEYS_UNWRAP = "vault/keys/unwrap", "Unwrap keys with keys."
+    VAULT_KEYS_UPDATE = "vault/keys/update", "Change attributes of keys."
+    VAULT_KEYS_VERIFY = "vault/keys/verify", "Verify signatures with keys."
+    VAULT_KEYS_WRAP = "vault/keys/wrap", "Wrap keys with keys."
+    VAULT_ROTATION_READ = "vault/rotation/read", "See rotation policies of keys."
+    VAULT_ROTATION_WRITE = "vault/rotation/write", "Change rotation policies of keys."
+    VAULT_SECRETS_BACKUP = "vault/secrets/backup", "Take backups of secrets, readable by this installation only."
+    VAULT_SECRETS_DELETE = "vault/secrets/delete", "Delete secrets; until they are purged they can be recovered."
+    VAULT_SECRETS_GET = "vault/secrets/get", "Read values of secrets."
+    VAULT_SECRETS_LIST = "vault/secrets/list", "List secrets and their versions, without values."
+    VAULT_SECRETS_PURGE = "vault/secrets/purge", "Delete secrets for good; nobody can recover them."
+    VAULT_SECRETS_RECOVER = "vault/secrets/recover", "Recover deleted secrets."
+    VAULT_SECRETS_RESTORE = "vault/secrets/restore", "Restore secrets from a backup."
+    VAULT_SECRETS_SET = "vault/secrets/set", "Write values of secrets."
+    VAULT_SECRETS_UPDATE = "vault/secrets/update", "Change attributes of secrets."
+    VAULT_VAULTS_DELETE = "vault/vaults/delete", "Delete vaults; until they are purged they can be recovered."
+    VAULT_VAULTS_PURGE = (
+        "vault/vaults/purge",
+        "Delete vaults for good with all that they hold; nobody can recover them.",
+    )
+    VAULT_VAULTS_READ = "vault/vaults/read", "See vaults and their properties, not what they hold."
+    VAULT_VAULTS_RECOVER = "vault/vaults/recover", "Recover deleted vaults."
+    VAULT_VAULTS_WRITE = "vault/vaults/write", "Create vaults and change their properties."
 
 
 SCOPE_ROOTS = frozenset({"clusters", "groups", "hosts", "registry", "vaults"})
@@ -140,7 +231,7 @@ class Bound:
         return self.scope == scope if self.exact else self.scope.covers(scope)
 
 
-CallerKind = Literal["user", "service", "agent", "operator", "anonymous"]
+CallerKind = Literal["user", "service", "agent", "operator", "anonymous", "group"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import Literal
 from pratique.core.errors import Invalid
 from pratique.core.permissions import Permission, Scope
 
-PrincipalKind = Literal["user", "service", "agent", "operator", "anonymous"]
+PrincipalKind = Literal["user", "service", "agent", "managed", "operator", "anonymous"]
 PrincipalState = Literal["active", "disabled"]
+CredentialKind = Literal["client-secret", "certificate", "federated", "holder", "sign-in"]
 Effect = Literal["allow", "deny"]
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,126}[a-z0-9])?")
@@ -39,9 +40,15 @@ class PrincipalName:
 class Audience(StrEnum):
     """What a token is for; a token for one is refused by all others."""
 
+    EXCHANGE = "exchange"
+    """Proof for `/oauth2/exchange`, which gives a refresh token of the registry for it; no good anywhere else."""
     MANAGEMENT = "management"
     REFRESH = "refresh"
+    """Gives tokens for the registry and for nothing else."""
     REGISTRY = "registry"
+    SIGN_IN = "sign-in"
+    """The refresh token of a person's sign-in at a terminal; gives tokens for every resource that was consented to."""
+    VAULT = "vault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,11 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A client secret as it may be shown: never its value."""
+    """What proves a principal, as it may be shown: never the value of a secret."""
 
     id: str
     principal_id: str
-    kind: Literal["client-secret"]
+    kind: CredentialKind
     label: str
     created_at: int
     expires_at: int | None
@@ -90,6 +97,10 @@ class Role:
     description: str
     permissions: frozenset[Permission]
     builtin: bool = True
+    actions: tuple[str, ...] = ()
+    """Azure's management actions that it was made from, in Azure's spelling."""
+    data_actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,10 @@ class Assignment:
     created_at: int
     created_by: str
     expires_at: int | None = None
+    condition: str = ""
+    """On which repositories it holds (`identity.conditions`); empty: on all at the scope."""
+    activation_id: str = ""
+    """The activation that it came from, if somebody activated an eligible role for a time."""
 
 
 @dataclass(frozen=True, slots=True)
