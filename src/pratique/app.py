@@ -141,6 +141,7 @@ def create_identity(ground: Ground) -> IdentityService:
         cursors=create_cursors(ground),
         clock=ground.clock,
         enrolled=lambda: (ground.settings.data.directory / FILE).unlink(missing_ok=True),
+        domain=ground.settings.server.domain,
     )
 
 

@@ -231,7 +231,7 @@ class Bound:
         return self.scope == scope if self.exact else self.scope.covers(scope)
 
 
-CallerKind = Literal["user", "service", "agent", "operator", "anonymous", "group"]
+CallerKind = Literal["user", "service", "agent", "managed", "operator", "anonymous", "group"]
 
 
 @dataclass(frozen=True, slots=True)

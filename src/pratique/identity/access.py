@@ -22,6 +22,8 @@ _PULL = frozenset(
 )
 _PUSH = frozenset({Permission.REGISTRY_CONTENT_WRITE, Permission.REGISTRY_CONTENT_SIGN})
 _CATALOG = frozenset({Permission.REGISTRY_CATALOG_LIST})
+# Azure's older name for a repository of charts; a chart is an artifact in a repository like any other.
+_REPOSITORY = frozenset({"repository", "artifact-repository"})
 
 # What a token with the action may be used for, if assignments permit it too.
 ACTIONS: Mapping[str, frozenset[Permission]] = {
@@ -30,6 +32,8 @@ ACTIONS: Mapping[str, frozenset[Permission]] = {
     "delete": _DELETE,
     "metadata_read": _METADATA_READ,
     "metadata_write": _METADATA_WRITE,
+    "deleted_read": frozenset({Permission.REGISTRY_DELETED_READ}),
+    "deleted_restore": frozenset({Permission.REGISTRY_DELETED_RESTORE}),
     "quarantine_read": frozenset({Permission.REGISTRY_QUARANTINE_READ}),
     "quarantine_write": frozenset({Permission.REGISTRY_QUARANTINE_WRITE}),
 }
@@ -71,7 +75,7 @@ def _parse(word: str) -> Access:
     kind, _, rest = word.partition(":")
     name, _, actions = rest.rpartition(":")  # a name may hold a port
     kind = kind.partition("(")[0]  # `repository(plugin)` is a repository to those who know no classes
-    if kind not in ("repository", "registry") or not name or not actions:
+    if kind not in (*_REPOSITORY, "registry") or not name or not actions:
         raise Invalid(f"{word[:80]!r} is not a scope.", remedy="Write repository:NAME:pull,push or registry:catalog:*.")
     if kind == "registry":
         return Access(kind, name, ("*",))

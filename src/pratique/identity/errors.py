@@ -15,6 +15,20 @@ class TokenRefused(Unauthenticated):
     code = "token-refused"
 
 
+class TokenRevoked(TokenRefused):
+    """A token that was good hangs on something that is no more: its principal, its credential, or a new beginning.
+
+    `evaluated`: the client said that it understands such an end (it sent `xms_cc` with CP1), so a challenge with
+    `insufficient_claims` makes it ask for a new token at once.
+    """
+
+    code = "token-revoked"
+
+    def __init__(self, message: str, *, evaluated: bool = False, remedy: str = "Ask for a new one.") -> None:
+        super().__init__(message, remedy=remedy)
+        self.evaluated = evaluated
+
+
 class LockedOut(TooManyRequests):
     """Too many wrong tries."""
 

@@ -123,7 +123,7 @@ def read_rights(tx: Transaction, principal_id: str) -> Rights | None:
     if row is None:
         return None
     held = tx.execute(
-        sa.select(credentials.c.id, credentials.c.expires_at, credentials.c.proof).where(
+        sa.select(credentials.c.id, credentials.c.kind, credentials.c.expires_at, credentials.c.proof).where(
             credentials.c.principal_id == principal_id
         )
     ).all()
@@ -136,7 +136,7 @@ def read_rights(tx: Transaction, principal_id: str) -> Rights | None:
         active=row.state == "active",
         tokens_from=row.tokens_from,
         credentials={r.id: r.expires_at for r in held},
-        proofs=tuple((r.id, bytes(r.proof)) for r in held),
+        proofs=tuple((r.id, bytes(r.proof)) for r in held if r.kind == "client-secret"),
         allows=_by_permission((a for a in given if a.effect == "allow"), permitted),
         denies=_by_permission((a for a in given if a.effect == "deny"), permitted),
     )

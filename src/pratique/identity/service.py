@@ -10,6 +10,7 @@ from pratique.core.permissions import Scope
 from pratique.core.sealed import SealedColumns
 from pratique.core.settings.schema import Identity as IdentitySettings
 from pratique.identity.assignments import AssignmentService
+from pratique.identity.audiences import Audiences
 from pratique.identity.authentication import BearerAuthenticator, ConsoleAuthenticator, ManagementAuthenticator
 from pratique.identity.authorizer import RightsAuthorizer
 from pratique.identity.ground import Ground
@@ -45,6 +46,7 @@ class IdentityService:
         cursors: Cursors,
         clock: Clock | None = None,
         passwords: Passwords | None = None,
+        domain: str = "localhost",
         enrolled: Callable[[], None] = lambda: None,
     ) -> None:
         clock = clock or SystemClock()
@@ -74,7 +76,8 @@ class IdentityService:
         self.links = Links(ground, self.principals, steps)
         self.people = People(ground, self.sessions, steps, passwords=passwords)
         self.passkeys = Passkeys(ground, self.sessions, steps)
-        self.tokens = Tokens(keys, memory, clock)
+        self.audiences = Audiences(domain)
+        self.tokens = Tokens(keys, memory, clock, self.audiences)
         self.token_service = TokenService(ground, self.tokens)
         self.registry_authenticator = BearerAuthenticator(self.tokens, Audience.REGISTRY)
         self.management_authenticator = ManagementAuthenticator(self.tokens, self.sessions)

@@ -1,4 +1,4 @@
-"""`/oauth2/token` and `/token`: Docker's token authentication by GET, OAuth2's by POST, and the public keys."""
+"""Where clients of the registry get tokens: Docker's GET, OAuth2's POST, and the exchange of Azure's clients."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -7,14 +7,16 @@ from typing import Any
 import msgspec
 
 from pratique.core.clock import SECOND
-from pratique.core.errors import NotFound, PratiqueError, TooLarge
+from pratique.core.errors import NotFound, PratiqueError
+from pratique.core.http.bodies import read_all
 from pratique.core.http.plane import AsgiApp, ErrorAnswer, HttpScope, Receive, Send
 from pratique.core.keys.types import KeyClient, Purpose
-from pratique.identity.token_requests import MAX_BODY, TokenRequest, from_form, from_query, header
+from pratique.identity.token_requests import MAX_BODY, TokenRequest, from_exchange, from_form, from_query, header
 from pratique.identity.token_service import IssuedTokens, TokenService
 
 PATHS = ("/oauth2/token", "/token")
 PREFIXES = ("/oauth2/", "/token")
+EXCHANGE_PATH = "/oauth2/exchange"
 KEYS_PATH = "/oauth2/keys"
 
 _OCI = {401: "UNAUTHORIZED", 403: "DENIED", 404: "UNSUPPORTED", 429: "TOOMANYREQUESTS"}
@@ -33,6 +35,9 @@ def token_app(service: TokenService, keys: KeyClient) -> AsgiApp:
             request = await _request(scope, receive)
             issued = await service.issue(request, _address(scope))
             await _answer(send, _docker(issued) if scope["method"] == "GET" else _oauth(issued))
+        elif path == EXCHANGE_PATH and scope["method"] == "POST":
+            token = await service.exchange(from_exchange(await read_all(receive, MAX_BODY)))
+            await _answer(send, {"refresh_token": token})
         else:
             raise NotFound("There is no such endpoint.", remedy="Tokens are given at /oauth2/token.")
 
@@ -63,18 +68,7 @@ async def _request(scope: HttpScope, receive: Receive) -> TokenRequest:
     authorization = header(scope["pratique.headers"], b"authorization")
     if scope["method"] == "GET":
         return from_query(scope["query_string"], authorization)
-    return from_form(await _body(receive), authorization)
-
-
-async def _body(receive: Receive) -> bytes:
-    data = b""
-    while True:
-        message = await receive()
-        data += bytes(message.get("body", b""))
-        if len(data) > MAX_BODY:
-            raise TooLarge("The form is too large.", remedy=f"Stay below {MAX_BODY} bytes.")
-        if not message.get("more_body", False):
-            return data
+    return from_form(await read_all(receive, MAX_BODY), authorization)
 
 
 def _docker(issued: IssuedTokens) -> dict[str, Any]:

@@ -1,6 +1,10 @@
 """What clients send to the token endpoint, read into one shape: Docker's GET, OAuth2's POST, and Azure's habits.
 
-Sources: distribution/distribution, docs/content/spec/auth/{token,oauth}.md; Azure/acr, docs/Token-BasicAuth.md.
+A field may stand once, but for `scope` in a query, which Docker's clients repeat: of two values nobody can tell which
+one another reader of the same request has taken.
+
+Sources: distribution/distribution, docs/content/spec/auth/{token,oauth}.md; Azure/acr, docs/Token-BasicAuth.md and
+docs/AAD-OAuth.md.
 """
 
 import base64
@@ -34,29 +38,39 @@ class TokenRequest:
 
 def from_query(query: bytes, authorization: str) -> TokenRequest:
     """Read a GET with its query and Basic authentication."""
-    fields = _fields(query)
+    fields = fields_of(query, repeated=("scope",))
     name, secret = basic(authorization) if authorization else ("", "")
     return TokenRequest(
         proof=_proof(name, secret, given=bool(authorization)),
         name=name,
         secret=secret,
         scopes=tuple(value for key, value in fields if key == "scope"),
-        service=_last(fields, "service"),
-        offline=_last(fields, "offline_token") in ("true", "1"),
+        service=one_of(fields, "service"),
+        offline=one_of(fields, "offline_token") in ("true", "1"),
     )
+
+
+def from_exchange(body: bytes) -> str:
+    """Read a POST to `/oauth2/exchange`, and return the access token that is offered for a refresh token."""
+    fields = fields_of(body)
+    grant = one_of(fields, "grant_type")
+    token = one_of(fields, "access_token")
+    if grant not in ("access_token", "access_token_refresh_token") or not token:
+        raise Invalid("An access token is exchanged here.", remedy="Send grant_type=access_token and access_token.")
+    return token
 
 
 def from_form(body: bytes, authorization: str) -> TokenRequest:
     """Read a POST whose grant is password, refresh_token or client_credentials."""
-    fields = _fields(body)
+    fields = fields_of(body, repeated=("scope",))
     name, secret = _client(fields, authorization)
-    grant = _last(fields, "grant_type")
-    refresh = _last(fields, "refresh_token")
+    grant = one_of(fields, "grant_type")
+    refresh = one_of(fields, "refresh_token")
     proof: Literal["secret", "refresh", "none"]
     if grant == "refresh_token":
         proof, secret = "refresh", refresh
-    elif grant == "password" and _last(fields, "username"):
-        name, secret = _last(fields, "username"), _last(fields, "password")
+    elif grant == "password" and one_of(fields, "username"):
+        name, secret = one_of(fields, "username"), one_of(fields, "password")
         proof = _proof(name, secret, given=True)
     elif grant == "password":
         proof, secret = ("refresh", refresh) if refresh else ("none", "")  # how Azure's clients ask anonymously
@@ -71,8 +85,8 @@ def from_form(body: bytes, authorization: str) -> TokenRequest:
         name=name,
         secret=secret,
         scopes=tuple(value for key, value in fields if key == "scope"),
-        service=_last(fields, "service"),
-        offline=_last(fields, "access_type") == "offline",
+        service=one_of(fields, "service"),
+        offline=one_of(fields, "access_type") == "offline",
     )
 
 
@@ -105,15 +119,21 @@ def _client(fields: Iterable[tuple[str, str]], authorization: str) -> tuple[str,
     if authorization:
         return basic(authorization)
     fields = list(fields)
-    return _last(fields, "client_id"), _last(fields, "client_secret")
+    return one_of(fields, "client_id"), one_of(fields, "client_secret")
 
 
-def _fields(data: bytes) -> list[tuple[str, str]]:
+def fields_of(data: bytes, *, repeated: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """Return the fields of a form or query, each once but for those that may be repeated; or raise Invalid."""
     try:
-        return parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
+        fields = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError:
         raise Invalid("The request cannot be read.", remedy="Send a form in UTF-8 with fewer fields.") from None
+    names = [name for name, _ in fields if name not in repeated]
+    if len(names) != len(set(names)):
+        raise Invalid("A field stands twice in the request.", remedy="Send each field once.")
+    return fields
 
 
-def _last(fields: Iterable[tuple[str, str]], name: str) -> str:
-    return next((value for key, value in reversed(list(fields)) if key == name), "")
+def one_of(fields: Iterable[tuple[str, str]], name: str) -> str:
+    """The value of a field, or ''."""
+    return next((value for key, value in fields if key == name), "")

@@ -60,12 +60,36 @@ class TokenService:
 
     async def issue(self, request: TokenRequest, address: str) -> IssuedTokens:
         """Answer a request from an address, or raise SignInRefused, LockedOut or Invalid."""
+        if request.proof == "refresh" and request.service == Audience.MANAGEMENT:
+            raise SignInRefused(
+                "A refresh token of the registry gives tokens for the registry alone.",
+                remedy="Ask with a client secret, a certificate or a federated credential.",
+            )
         wanted = parse_scopes(request.scopes) if request.service != Audience.MANAGEMENT else ()
         caller = self._counted(request, address)
         await self._note_use(caller.credential_id)
         if request.service == Audience.MANAGEMENT:
             return self._management(caller)
         return self._registry(caller, wanted, offline=request.offline)
+
+    async def exchange(self, access_token: str) -> str:
+        """Return a refresh token of the registry for the caller of an Entra-shaped access token to the registry.
+
+        It lives three hours as Azure's, and ends with principal and credential; nothing else comes of it than tokens
+        for the registry.
+        """
+        try:
+            caller = self._tokens.caller(access_token, Audience.EXCHANGE)
+        except PratiqueError as error:
+            _refused.add(1, code=error.code)
+            self._ground.audit.count("identity.token.refuse", ANONYMOUS, error.code)
+            raise
+        _issued.add(1, service="refresh")
+        self._ground.audit.count("identity.token.exchange", caller, caller.principal_id)
+        return self._refresh_token(caller, self._ground.settings.exchange_lifetime)
+
+    def _refresh_token(self, caller: Caller, lifetime: float) -> str:
+        return self._tokens.issue(caller.principal_id, caller.credential_id, Audience.REFRESH, lifetime, access=())
 
     def _counted(self, request: TokenRequest, address: str) -> Caller:
         try:
@@ -82,7 +106,7 @@ class TokenService:
         if request.proof == "none":
             return self._anonymous()
         if request.proof == "refresh":
-            # A refresh token is bounded by nothing but its use: it is no good anywhere else.
+            # Its empty bound says that it is good for nothing itself; what comes of it is bounded by what is asked for.
             return replace(self._tokens.caller(request.secret, Audience.REFRESH), bound=None)
         name = _canonical(request.name)
         rights = self._ground.memory.named(name)
@@ -122,8 +146,7 @@ class TokenService:
         access = tuple(part for part in parts if part is not None)
         refresh = None
         if offline and not caller.is_anonymous:
-            life = self._ground.settings.refresh_lifetime
-            refresh = self._tokens.issue(caller.principal_id, caller.credential_id, Audience.REFRESH, life, access=())
+            refresh = self._refresh_token(caller, self._ground.settings.refresh_lifetime)
         life = self._ground.settings.token_lifetime
         token = self._tokens.issue(caller.principal_id, caller.credential_id, Audience.REGISTRY, life, access=access)
         return IssuedTokens(token, refresh, int(life), self._ground.clock.now(), access)

@@ -1,13 +1,14 @@
 """Issues and verifies the tokens of this installation.
 
 A token proves who asks and bounds what for; it grants nothing. What was verified once is remembered by the token's
-SHA-256 until it ends, and whether principal and credential still stand is looked at each time.
+SHA-256 until it ends, and whether principal and credential still stand is looked at each time. Tokens that are only
+good for getting other tokens carry a type of their own in their header, and an empty bound.
 """
 
 import hashlib
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
@@ -21,7 +22,8 @@ from pratique.core.keys.tokens import compact, issuer_of
 from pratique.core.keys.types import KeyClient, Purpose
 from pratique.core.permissions import Bound, Caller
 from pratique.identity.access import Access, bounds_of
-from pratique.identity.errors import TokenRefused
+from pratique.identity.audiences import Audiences
+from pratique.identity.errors import TokenRefused, TokenRevoked
 from pratique.identity.rights import RightsMemory
 from pratique.identity.types import Audience
 
@@ -29,6 +31,10 @@ MAX_LENGTH = 16 * 1024
 _REMEMBERED = 10_000
 _KEYS_LIFE = 60 * SECOND
 _REQUIRED = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cid"]
+_TYPES: Mapping[Audience, str] = {Audience.REFRESH: "refresh+jwt", Audience.SIGN_IN: "sign-in+jwt"}
+_TYPE = "JWT"
+_SKEW = 5 * SECOND
+"""Clocks of the installation's own machines may differ by this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,11 @@ class Verified:
     issued_at: int
     expires_at: int
     bound: tuple[Bound, ...] | None
+    actor: str | None = None
+    """Who got the token for its subject, for as long as that one may act at all."""
+    evaluated: bool = False
+    """The client understands that a token ends before its time, and asks for a new one when told so."""
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class VerificationKeys:
@@ -77,15 +88,26 @@ def _loaded(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
 class Tokens:
     """Issues tokens through the key process and verifies them without it; safe on any thread."""
 
-    def __init__(self, keys: KeyClient, memory: RightsMemory, clock: Clock) -> None:
+    def __init__(self, keys: KeyClient, memory: RightsMemory, clock: Clock, audiences: Audiences | None = None) -> None:
         self._keys = keys
         self._memory = memory
+        self._audiences = audiences or Audiences()
         self._clock = clock
         self._installation = keys.installation()
         self._issuer = issuer_of(self._installation)
         self._verification = VerificationKeys(keys, clock)
         self._remembered: dict[bytes, Verified] = {}
         self._lock = threading.Lock()
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of every token."""
+        return self._issuer
+
+    @property
+    def installation(self) -> str:
+        """The id of this installation, which Azure's clients call the tenant."""
+        return self._installation
 
     def issue(
         self,
@@ -95,13 +117,19 @@ class Tokens:
         lifetime: float,
         *,
         access: Iterable[Access] | None = None,
+        resource: str | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> str:
-        """Return a signed token for a principal proved by a credential; without `access` it has no bound."""
+        """Return a signed token for a principal proved by a credential; without `access` it has no bound.
+
+        `resource` stands in `aud` in place of our own word; it must be one that the table of audiences gives back.
+        """
         now = self._clock.now() // SECOND
         claims: dict[str, Any] = {
+            **(more or {}),
             "iss": self._issuer,
             "sub": subject,
-            "aud": audience.value,
+            "aud": resource or audience.value,
             "exp": now + int(lifetime),
             "nbf": now,
             "iat": now,
@@ -110,31 +138,40 @@ class Tokens:
         }
         if access is not None:
             claims["access"] = [entry.as_claim() for entry in access]
-        return self._signed(claims)
+        return self.signed(claims, _TYPES.get(audience, _TYPE))
 
-    def _signed(self, claims: Mapping[str, Any]) -> str:
+    def signed(self, claims: Mapping[str, Any], typ: str = _TYPE) -> str:
+        """Return claims signed by the active key; for tokens that this installation does not take itself."""
         from pratique.core.keys.errors import KeyUseRefused
 
         if not self._verification.active:
             self._verification.refresh()
         try:
-            return self._compact(claims)
+            return self._compact(claims, typ)
         except KeyUseRefused:  # rotated since it was asked
             self._verification.refresh()
-            return self._compact(claims)
+            return self._compact(claims, typ)
 
-    def _compact(self, claims: Mapping[str, Any]) -> str:
+    def _compact(self, claims: Mapping[str, Any], typ: str) -> str:
         key_id = self._verification.active
-        return compact(key_id, claims, lambda message: self._keys.sign(Purpose.TOKEN, message, key_id=key_id))
+        return compact(key_id, claims, lambda message: self._keys.sign(Purpose.TOKEN, message, key_id=key_id), typ=typ)
 
     def caller(self, token: str, audience: Audience) -> Caller:
         """Return who presents the token, or raise TokenRefused; a few microseconds when it was seen before."""
-        verified = self.verify(token, audience)
+        return self.caller_of(self.verify(token, audience))
+
+    def caller_of(self, verified: Verified) -> Caller:
+        """Return who a verified token stands for, or raise TokenRevoked when something it hangs on is no more."""
         rights = self._memory.of(verified.subject)
+        again = verified.evaluated
         if rights is None or not rights.active or verified.issued_at * SECOND < rights.tokens_from:
-            raise TokenRefused("The token's principal is disabled or gone, or its tokens were revoked.")
+            raise TokenRevoked(
+                "The token's principal is disabled or gone, or its tokens were revoked.", evaluated=again
+            )
         if not rights.holds_credential(verified.credential_id, self._clock.now()):
-            raise TokenRefused("The credential that the token came from was revoked or has ended.")
+            raise TokenRevoked("The credential that the token came from was revoked or has ended.", evaluated=again)
+        if verified.actor is not None and not self._acts(verified.actor):
+            raise TokenRevoked("Who got the token for its principal may not act any more.", evaluated=again)
         return Caller(
             principal_id=rights.principal_id,
             name=rights.name,
@@ -142,6 +179,10 @@ class Tokens:
             credential_id=verified.credential_id,
             bound=verified.bound,
         )
+
+    def _acts(self, principal_id: str) -> bool:
+        rights = self._memory.of(principal_id)
+        return rights is not None and rights.active
 
     def verify(self, token: str, audience: Audience) -> Verified:
         """Return the token's claims when it is whole, of this installation, of now and for this audience."""
@@ -166,12 +207,17 @@ class Tokens:
                 token,
                 key,
                 algorithms=["ES256"],
-                audience=[audience.value for audience in Audience],
                 issuer=self._issuer,
-                # Times are checked below against this installation's clock.
-                options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+                # Times and audience are checked below against this installation's clock and table.
+                options={
+                    "require": _REQUIRED,
+                    "verify_aud": False,
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                },
             )
-            return self._of_now(claims)
+            return self._of_now(claims, header["typ"])
         except (PyJWTError, Invalid, ValueError, KeyError, TypeError, AttributeError):
             raise TokenRefused("The token does not verify.", remedy="Ask for a new one.") from None
 
@@ -184,19 +230,25 @@ class Tokens:
             raise TokenRefused("The token was signed by another installation, or by a key that has gone.")
         return key
 
-    def _of_now(self, claims: Mapping[str, Any]) -> Verified:
+    def _of_now(self, claims: Mapping[str, Any], typ: str) -> Verified:
         now = self._clock.now()
         starts, ends = int(claims["nbf"]) * SECOND, int(claims["exp"]) * SECOND
-        if not starts <= now < ends:
+        if not starts <= now < ends or int(claims["iat"]) * SECOND > now + _SKEW:
             raise TokenRefused("The token has ended or does not hold yet.", remedy="Ask for a new one.")
+        audience = self._audiences.of(claims["aud"]) if isinstance(claims["aud"], str) else None
+        if audience is None or typ != _TYPES.get(audience, _TYPE):
+            raise TokenRefused("The token is for something that is not here.", remedy="Ask for a new one.")
         access = claims.get("access")
         return Verified(
             subject=str(claims["sub"]),
             credential_id=str(claims["cid"]),
-            audience=Audience(claims["aud"]),
+            audience=audience,
             issued_at=int(claims["iat"]),
             expires_at=ends,
             bound=None if access is None else bounds_of(access),
+            actor=claims["act"]["sub"] if "act" in claims else None,
+            evaluated="CP1" in claims.get("xms_cc", ()),
+            claims=claims,
         )
 
     def _remember(self, key: bytes, verified: Verified) -> None:

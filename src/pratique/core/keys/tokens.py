@@ -15,9 +15,9 @@ def issuer_of(installation: str) -> str:
     return f"urn:pratique:installation:{installation}"
 
 
-def compact(key_id: str, claims: Mapping[str, Any], sign: Callable[[bytes], Signature]) -> str:
+def compact(key_id: str, claims: Mapping[str, Any], sign: Callable[[bytes], Signature], *, typ: str = "JWT") -> str:
     """Return the signed token; its header names the algorithm, the type and the key, and nothing more."""
-    header = {"alg": "ES256", "typ": "JWT", "kid": key_id}
+    header = {"alg": "ES256", "typ": typ, "kid": key_id}
     signed = f"{_part(header)}.{_part(claims)}"
     return f"{signed}.{base64url(sign(signed.encode()).value)}"
 

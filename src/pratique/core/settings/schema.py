@@ -39,6 +39,14 @@ class Identity:
         minimum=300,
         maximum=90 * 86400,
     )
+    exchange_lifetime: float = setting(
+        3 * 3600.0,
+        "Lifetime of a refresh token that Azure's registry clients get for an access token; `az acr login` leaves it "
+        "with the container client as a password. It ends at once with its principal or credential.",
+        unit="seconds",
+        minimum=300,
+        maximum=86400,
+    )
     management_lifetime: float = setting(
         900.0,
         "Lifetime of a token for the management API.",
