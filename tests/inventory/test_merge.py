@@ -137,20 +137,16 @@ def test_a_distribution_without_its_database_cannot_be_assessed() -> None:
 
 
 def test_an_unread_database_blocks_and_an_unread_language_is_shown() -> None:
-    fedora = file(b"etc/os-release", b"ID=fedora\nVERSION_ID=40\n") + file(b"usr/lib/sysimage/rpm/rpmdb.sqlite", b"x")
-    inventory = image(fedora + module("x") + file(b"opt/app.jar", b"PK") + file(b"opt/b.jar", b"PK"))
-    assert [(problem.code, problem.ecosystem) for problem in inventory.blockers] == [("no-reader", "rpm")]
+    fedora = file(b"etc/os-release", b"ID=arch\n") + file(b"var/lib/pacman/local/x-1-1/desc", b"x")
+    inventory = image(
+        fedora + module("x") + file(b"opt/conda-meta/a.json", b"{}") + file(b"opt/conda-meta/b.json", b"{}")
+    )
+    assert [(problem.code, problem.ecosystem) for problem in inventory.blockers] == [("no-reader", "alpm")]
     states = {row.ecosystem: row.state for row in inventory.coverage}
-    assert states == {
-        "apk": "absent",
-        "deb": "absent",
-        "maven": "not-assessed",
-        "npm": "read",
-        "pypi": "absent",
-        "rpm": "not-assessed",
-    }
-    (jars,) = [problem for problem in inventory.not_assessed if problem.ecosystem == "maven"]
-    assert "1 more" in jars.reason
+    told = {"alpm": "not-assessed", "apk": "absent", "conda": "not-assessed", "npm": "read", "pypi": "absent"}
+    assert {name: states[name] for name in told} == told
+    (conda,) = [problem for problem in inventory.not_assessed if problem.ecosystem == "conda"]
+    assert "1 more" in conda.reason
 
 
 def test_layers_that_the_configuration_does_not_name_block() -> None:

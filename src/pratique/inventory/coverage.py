@@ -30,7 +30,7 @@ def image_problems(
 def _release_problems(
     records: Collection[RecordFile], present: set[str], distro: Distro | None
 ) -> Iterable[NotAssessed]:
-    if distro is None and present & {"deb", "apk"}:
+    if distro is None and present & {"deb", "apk", "rpm"}:
         reason = "there are packages of a distribution and no os-release that names it"
         yield NotAssessed("os-release", reason, "no-release", scope="image")
     if distro is None:

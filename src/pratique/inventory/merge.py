@@ -8,7 +8,7 @@ A package belongs to the first layer from which on it is present in this version
 write their whole database anew in every layer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,8 @@ from pratique.inventory.types import (
 )
 
 _HOPS: Final = 40
+OF_DISTRIBUTIONS: Final = frozenset(("apk", "deb", "rpm"))
+"""Ecosystems whose packages stand on the distribution that the image names."""
 
 
 class FileView:
@@ -195,17 +197,23 @@ def _finished(view: FileView, distro: Distro | None, problems: Problems) -> dict
         if problem is not None:
             problems.add(problem)
         for package, index in origins.items():
-            if package.ecosystem in ("deb", "apk"):
+            if package.ecosystem in OF_DISTRIBUTIONS:
                 done = msgspec.structs.replace(
                     package,
                     distro=distro.key if distro else "",
                     repository=branch if package.ecosystem == "apk" else "",
                 )
             else:
-                owner = owners.get(package.location) or owners.get(path, "")
+                owner = _owner(owners, package.location) or _owner(owners, path)
                 done = msgspec.structs.replace(package, owned_by=owner) if owner else package
             packages[done] = min(index, packages.get(done, index))
     return packages
+
+
+def _owner(owners: Mapping[str, str], path: str) -> str:
+    """Who owns a path; databases may spell a merged `usr/bin/x` as `bin/x`."""
+    owner = owners.get(path, "")
+    return owner or (owners.get(path[4:], "") if path.startswith(("usr/bin/", "usr/sbin/", "usr/lib")) else "")
 
 
 def _apk_branch(view: FileView, distro: Distro | None, problems: Problems) -> str:

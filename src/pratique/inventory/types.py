@@ -6,18 +6,18 @@ in them that came out of an image is foreign text: it is bounded by `Limits` and
 
 import hashlib
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from pratique.inventory.purl import package_url
 
-INDEXER_VERSION = 1
+INDEXER_VERSION = 2
 """Raised whenever a reader learns something: reports made by an older one stay valid, are labelled, and are read again
 as a job of low priority."""
 
 Ecosystem = str
-"""`deb`, `apk`, `pypi`, `npm` …: the purl type of the packages that one reader yields."""
+"""`deb`, `apk`, `rpm`, `pypi`, `golang` …: the purl type of the packages that one reader yields."""
 
 
 class NotAssessed(msgspec.Struct, frozen=True, order=True):
@@ -58,7 +58,13 @@ class Distro(msgspec.Struct, frozen=True, order=True):
             return parts[0]
         if self.id == "alpine":
             return "edge" if "_alpha" in self.version_id else ".".join(parts[:2])
+        if self.id in _BY_MAJOR:
+            return parts[0]
         return self.version_id
+
+
+_BY_MAJOR: Final = frozenset(("rhel", "centos", "rocky", "almalinux", "ol"))
+"""Distributions whose feeds speak of a major release as a whole."""
 
 
 class Package(msgspec.Struct, frozen=True, order=True):
@@ -68,6 +74,8 @@ class Package(msgspec.Struct, frozen=True, order=True):
     `distro` is `Distro.key` for packages of a distribution, else empty. `repository` is the release that the package
     manager was pointed at (apk: `v3.19`, `edge`), else empty. `location` is the path of the record, without leading
     slash. `owned_by` names the distribution's package that ships these files (`deb/python3-six`), else empty.
+    `module` is the stream that an rpm was built in (`name:stream:version:context`), else empty. `confidence` is `low`
+    where name or version was guessed (a file's name, a manifest's title, text inside a binary).
     """
 
     ecosystem: Ecosystem
@@ -81,6 +89,8 @@ class Package(msgspec.Struct, frozen=True, order=True):
     vendor: str = ""
     location: str = ""
     owned_by: str = ""
+    module: str = ""
+    confidence: Literal["high", "low"] = "high"
 
     @property
     def purl(self) -> str:
@@ -172,6 +182,8 @@ class LayerReport(msgspec.Struct, frozen=True, kw_only=True):
     """Near the root: entries that are no directory and so replace a whole directory of a lower layer."""
     privileged: tuple[PrivilegedFile, ...] = ()
     executables: tuple[Executable, ...] = ()
+    replaced: bytes = b""
+    """Sorted eight-byte `marks.mark` of executables that are no record: they replace binaries of lower layers."""
     secrets: tuple[SecretPlace, ...] = ()
     devices: tuple[str, ...] = ()
     problems: tuple[NotAssessed, ...] = ()
@@ -296,8 +308,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Length of one path or link target: PATH_MAX."""
     header_bytes: int = 1 << 20
     """Length of one extended header (PAX, GNU long name)."""
-    record_bytes: int = 32 << 20
-    """Length of one package database (dpkg status, apk installed)."""
+    record_bytes: int = 128 << 20
+    """Length of one package database (dpkg status, rpm's Packages) or archive (jar)."""
     small_record_bytes: int = 4 << 20
     """Length of one package's own record (METADATA, package.json, os-release)."""
     records: int = 100_000
@@ -310,6 +322,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Links, whiteouts, directories, privileged files and devices noted, each."""
     seconds: float = 600.0
     """Time for one layer."""
+    binary_bytes: int = 192 << 20
+    """Length of one executable that is looked into."""
+    source_tree: bool = False
+    """Whether this is a tree of sources, in which lock files are read, and not an image."""
     hash_executables: bool = False
     """Whether executables are hashed: costs up to a second SHA-256 over the layer."""
 

@@ -3,7 +3,7 @@
 A further ecosystem is one more module with a `WANTED` tuple, added to the list below.
 """
 
-from pratique.inventory.readers import apk, dpkg, npm, os_release, python, unread
+from pratique.inventory.readers import apk, dpkg, npm, os_release, python, rpm, unread
 from pratique.inventory.readers.wanted import Index, Wanted
 
 ALL: tuple[Wanted, ...] = (
@@ -12,10 +12,11 @@ ALL: tuple[Wanted, ...] = (
     *npm.WANTED,
     *os_release.WANTED,
     *python.WANTED,
+    *rpm.WANTED,
     *unread.WANTED,
 )
 
-ECOSYSTEMS: tuple[str, ...] = ("apk", "deb", "npm", "pypi")
+ECOSYSTEMS: tuple[str, ...] = ("apk", "deb", "npm", "pypi", "rpm")
 """The ecosystems that are read, sorted."""
 
 __all__ = ["ALL", "ECOSYSTEMS", "Index", "Wanted"]

@@ -5,8 +5,6 @@ from typing import Final
 from pratique.inventory.readers.wanted import Wanted
 
 _DATABASES: Final = (
-    ("rpm", r"(?:var/lib|usr/lib/sysimage|usr/share)/rpm/(?:Packages|Packages\.db|rpmdb\.sqlite)",
-     ("Packages", "Packages.db", "rpmdb.sqlite"), ()),
     ("alpm", r"var/lib/pacman/local/[^/]+/desc", ("desc",), ()),
     ("opkg", r"(?:usr|var)/lib/opkg/status", ("status",), ()),
     ("ebuild", r"var/db/pkg/[^/]+/[^/]+/PF", ("PF",), ()),
