@@ -31,6 +31,11 @@ class Server:
         "Further host names or addresses that clients may use; they go into the certificate. Any other Host header "
         "is answered 421.",
     )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Addresses or networks of proxies whose X-Forwarded-For is believed. None by default: the address of the "
+        "connection counts, whatever a header says.",
+    )
     certificate: Path | None = setting(
         None,
         "PEM file with a certificate chain of your own. Without it a certificate of the installation's own CA is used.",

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pratique.core.settings.content import Lifecycle, Limits
 from pratique.core.settings.fields import section, setting
 from pratique.core.settings.ground import Blobs, Data, DatabaseSection, Keys, Outward, Server, Telemetry
 
@@ -271,6 +272,8 @@ class Settings:
     outward: Outward = section(Outward)
     identity: Identity = section(Identity)
     registry: Registry = section(Registry)
+    lifecycle: Lifecycle = section(Lifecycle)
+    limits: Limits = section(Limits)
     scan: Scan = section(Scan)
     advisories: Advisories = section(Advisories)
     trust: Trust = section(Trust)

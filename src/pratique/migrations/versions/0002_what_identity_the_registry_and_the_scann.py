@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from pratique.core.database.schema import Id, JsonText, TextC
+from pratique.core.database.schema import Id, JsonText, Surrogate, TextC
 
 revision = "0002"
 down_revision = "0001"
@@ -12,6 +12,89 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table(
+        "collection_runs",
+        sa.Column("id", Id, nullable=False, comment="the job that does it"),
+        sa.Column("dry_run", sa.Boolean(), nullable=False),
+        sa.Column("requested_by", TextC, nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column("counts", JsonText(), nullable=False, comment="kind -> [how many, bytes]"),
+        sa.PrimaryKeyConstraint("id", name="pk_collection_runs"),
+    )
+    with op.batch_alter_table("collection_runs", schema=None) as batch_op:
+        batch_op.create_index("ix_collection_runs_started_at", ["started_at"], unique=False)
+
+    op.create_table(
+        "doomed_segments",
+        sa.Column("key", TextC, nullable=False),
+        sa.Column("state", TextC, nullable=False),
+        sa.Column("origin", TextC, nullable=False, comment="blob, upload or orphan: what named it last"),
+        sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes; 0 where only the store knows"),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=False, comment="what comes next does not come before"),
+        sa.CheckConstraint("state IN ('suspected', 'condemned', 'removed')", name="ck_doomed_segments_state"),
+        sa.PrimaryKeyConstraint("key", name="pk_doomed_segments"),
+    )
+    with op.batch_alter_table("doomed_segments", schema=None) as batch_op:
+        batch_op.create_index("ix_doomed_segments_state_due_at", ["state", "due_at"], unique=False)
+
+    op.create_table(
+        "immutability_rules",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("prefix", TextC, nullable=False),
+        sa.Column("tags", TextC, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_immutability_rules"),
+    )
+    with op.batch_alter_table("immutability_rules", schema=None) as batch_op:
+        batch_op.create_index("ix_immutability_rules_prefix", ["prefix"], unique=False)
+
+    op.create_table(
+        "issuer_keys",
+        sa.Column("issuer", TextC, nullable=False),
+        sa.Column("keys", JsonText(), nullable=False, comment="JWKS as the issuer gave it"),
+        sa.Column("fetched_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", name="pk_issuer_keys"),
+        comment="Last known keys of issuers, so that workloads work while an issuer is away.",
+    )
+    op.create_table(
+        "quotas",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("prefix", TextC, nullable=False, comment="'' is the whole registry"),
+        sa.Column("bytes", sa.BigInteger(), nullable=True),
+        sa.Column("manifests", sa.BigInteger(), nullable=True),
+        sa.Column("tags", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "counted_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="when usage was last counted from the records; null: not enforced yet",
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_quotas"),
+        sa.UniqueConstraint("prefix", name="uq_quotas_prefix"),
+    )
+    op.create_table(
+        "retention_rules",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("prefix", TextC, nullable=False, comment="'' is every repository; team is team and all below it"),
+        sa.Column(
+            "tags", TextC, nullable=False, comment="patterns, separated by commas; '' for a rule on untagged alone"
+        ),
+        sa.Column("keep", JsonText(), nullable=False, comment="conditions; see retention.types.Keep"),
+        sa.Column(
+            "untagged_after", sa.BigInteger(), nullable=True, comment="microseconds; null: untagged manifests stay"
+        ),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_retention_rules"),
+    )
+    with op.batch_alter_table("retention_rules", schema=None) as batch_op:
+        batch_op.create_index("ix_retention_rules_prefix", ["prefix"], unique=False)
+
     op.create_table(
         "scan_bases",
         sa.Column("chain", TextC, nullable=False, comment="ChainID of the base: all its layers"),
@@ -73,6 +156,332 @@ def upgrade() -> None:
         batch_op.create_index("ix_scan_served_names_digest", ["digest"], unique=False)
 
     op.create_table(
+        "sign_in_providers",
+        sa.Column("id", TextC, nullable=False, comment="short name, part of the address that the provider calls back"),
+        sa.Column("title", sa.Text(), nullable=False, comment="what the button says"),
+        sa.Column("issuer", TextC, nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("client_secret", sa.LargeBinary(), nullable=True, comment="sealed; none for a public client"),
+        sa.Column("scopes", JsonText(), nullable=False),
+        sa.Column("group_claim", sa.Text(), nullable=False),
+        sa.Column(
+            "allowed_domains", JsonText(), nullable=False, comment="domains of verified addresses that may enter"
+        ),
+        sa.Column("allowed_groups", JsonText(), nullable=False, comment="values of the group claim that may enter"),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_sign_in_providers"),
+    )
+    op.create_table(
+        "spent_assertions",
+        sa.Column("key", TextC, nullable=False, comment="SHA-256 of client and jti"),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_spent_assertions"),
+        comment="Assertions that were used once, until they end by themselves.",
+    )
+    with op.batch_alter_table("spent_assertions", schema=None) as batch_op:
+        batch_op.create_index("ix_spent_assertions_expires_at", ["expires_at"], unique=False)
+
+    op.create_table(
+        "token_floors",
+        sa.Column("name", TextC, nullable=False, comment="all"),
+        sa.Column(
+            "tokens_from", sa.BigInteger(), nullable=False, comment="tokens of everybody issued earlier are refused"
+        ),
+        sa.PrimaryKeyConstraint("name", name="pk_token_floors"),
+    )
+    op.create_table(
+        "authorization_codes",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("proof", sa.LargeBinary(), nullable=False, comment="SHA-256 of the code"),
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("client_id", TextC, nullable=False),
+        sa.Column("resource", TextC, nullable=False),
+        sa.Column("offline", sa.Boolean(), nullable=False),
+        sa.Column("redirect_uri", TextC, nullable=False),
+        sa.Column("challenge", TextC, nullable=False, comment="SHA-256 of the client's verifier (RFC 7636, S256)"),
+        sa.Column("nonce", TextC, server_default="", nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column(
+            "credential_id", Id, nullable=True, comment="the sign-in that came of it; the code cannot be used again"
+        ),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_authorization_codes_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_authorization_codes"),
+        sa.UniqueConstraint("proof", name="uq_authorization_codes_proof"),
+    )
+    with op.batch_alter_table("authorization_codes", schema=None) as batch_op:
+        batch_op.create_index("ix_authorization_codes_expires_at", ["expires_at"], unique=False)
+        batch_op.create_index("ix_authorization_codes_principal_id", ["principal_id"], unique=False)
+
+    op.create_table(
+        "collection_finds",
+        sa.Column("run_id", Id, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", TextC, nullable=False),
+        sa.Column("repository", TextC, nullable=False, comment="'' for what lies in none"),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("because", TextC, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["collection_runs.id"], name="fk_collection_finds_run_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "number", name="pk_collection_finds"),
+    )
+    op.create_table(
+        "deleted_items",
+        sa.Column("id", Surrogate, autoincrement=True, nullable=False),
+        sa.Column("repository_id", Id, nullable=False),
+        sa.Column("kind", TextC, nullable=False, comment="manifest or tag"),
+        sa.Column("name", TextC, nullable=False, comment="the tag, or the digest of the manifest"),
+        sa.Column("digest", TextC, nullable=False),
+        sa.Column("media_type", TextC, nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True, comment="of a manifest: its exact bytes"),
+        sa.Column("tags", JsonText(), nullable=False, comment="tags that went with a manifest"),
+        sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes of the manifest"),
+        sa.Column("pusher", Id, nullable=False),
+        sa.Column("pushed_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_by", Id, nullable=False),
+        sa.Column("because", TextC, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["repository_id"], ["repositories.id"], name="fk_deleted_items_repository_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_deleted_items"),
+    )
+    with op.batch_alter_table("deleted_items", schema=None) as batch_op:
+        batch_op.create_index("ix_deleted_items_expires_at", ["expires_at"], unique=False)
+        batch_op.create_index("ix_deleted_items_repository_id_digest", ["repository_id", "digest"], unique=False)
+
+    op.create_table(
+        "device_codes",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("device_proof", sa.LargeBinary(), nullable=False, comment="SHA-256 of the device's code"),
+        sa.Column("user_proof", sa.LargeBinary(), nullable=False, comment="keyed hash of the person's code"),
+        sa.Column("client_id", TextC, nullable=False),
+        sa.Column("resource", TextC, nullable=False),
+        sa.Column("offline", sa.Boolean(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False, comment="pending, approved, denied"),
+        sa.Column("principal_id", Id, nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_device_codes_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_device_codes"),
+        sa.UniqueConstraint("device_proof", name="uq_device_codes_device_proof"),
+        sa.UniqueConstraint("user_proof", name="uq_device_codes_user_proof"),
+    )
+    with op.batch_alter_table("device_codes", schema=None) as batch_op:
+        batch_op.create_index("ix_device_codes_expires_at", ["expires_at"], unique=False)
+        batch_op.create_index("ix_device_codes_principal_id", ["principal_id"], unique=False)
+
+    op.create_table(
+        "eligibilities",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("role_id", Id, nullable=False),
+        sa.Column("scope", TextC, nullable=False),
+        sa.Column("condition", sa.Text(), server_default="", nullable=False),
+        sa.Column("longest", sa.BigInteger(), nullable=False, comment="longest activation, in microseconds"),
+        sa.Column("approval", sa.Boolean(), nullable=False, comment="somebody else has to approve"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_eligibilities_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_eligibilities"),
+        sa.UniqueConstraint("principal_id", "role_id", "scope", name="uq_eligibilities_principal_id_role_id_scope"),
+    )
+    with op.batch_alter_table("eligibilities", schema=None) as batch_op:
+        batch_op.create_index("ix_eligibilities_principal_id", ["principal_id"], unique=False)
+        batch_op.create_index("ix_eligibilities_role_id", ["role_id"], unique=False)
+
+    op.create_table(
+        "external_identities",
+        sa.Column("provider_id", TextC, nullable=False),
+        sa.Column("subject", TextC, nullable=False, comment="the provider's own, lasting name of the person"),
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_external_identities_principal_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["provider_id"], ["sign_in_providers.id"], name="fk_external_identities_provider_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("provider_id", "subject", name="pk_external_identities"),
+    )
+    with op.batch_alter_table("external_identities", schema=None) as batch_op:
+        batch_op.create_index("ix_external_identities_principal_id", ["principal_id"], unique=False)
+
+    op.create_table(
+        "group_members",
+        sa.Column("group_id", Id, nullable=False),
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("source", TextC, nullable=False, comment="direct, or the id of the provider that says so at sign-in"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.ForeignKeyConstraint(["group_id"], ["principals.id"], name="fk_group_members_group_id", ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_group_members_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("group_id", "principal_id", "source", name="pk_group_members"),
+        comment="A group is a principal of kind group; groups hold no groups.",
+    )
+    with op.batch_alter_table("group_members", schema=None) as batch_op:
+        batch_op.create_index("ix_group_members_principal_id", ["principal_id"], unique=False)
+
+    op.create_table(
+        "quota_blobs",
+        sa.Column("quota_id", Id, nullable=False),
+        sa.Column("blob_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["quota_id"], ["quotas.id"], name="fk_quota_blobs_quota_id"),
+        sa.PrimaryKeyConstraint("quota_id", "blob_id", name="pk_quota_blobs"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "quota_usage",
+        sa.Column("quota_id", Id, nullable=False),
+        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("manifests", sa.BigInteger(), nullable=False),
+        sa.Column("tags", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["quota_id"], ["quotas.id"], name="fk_quota_usage_quota_id"),
+        sa.PrimaryKeyConstraint("quota_id", "part", name="pk_quota_usage"),
+    )
+    op.create_table(
+        "right_uses",
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("permission", TextC, nullable=False),
+        sa.Column("scope", TextC, nullable=False, comment="the scope of the assignment that allowed it"),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_right_uses_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("principal_id", "permission", "scope", name="pk_right_uses"),
+        comment="When each right was last used, to the hour.",
+    )
+    op.create_table(
+        "sign_in_provider_groups",
+        sa.Column("provider_id", TextC, nullable=False),
+        sa.Column("value", TextC, nullable=False, comment="value of the group claim"),
+        sa.Column("group_id", Id, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["principals.id"], name="fk_sign_in_provider_groups_group_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["provider_id"], ["sign_in_providers.id"], name="fk_sign_in_provider_groups_provider_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("provider_id", "value", "group_id", name="pk_sign_in_provider_groups"),
+    )
+    with op.batch_alter_table("sign_in_provider_groups", schema=None) as batch_op:
+        batch_op.create_index("ix_sign_in_provider_groups_group_id", ["group_id"], unique=False)
+
+    op.create_table(
+        "activations",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("eligibility_id", Id, nullable=False),
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False, comment="waiting, active, refused, ended"),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("duration", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=True),
+        sa.Column("decided_by", Id, nullable=True),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column(
+            "expires_at",
+            sa.BigInteger(),
+            nullable=True,
+            comment="when it ends; for one that waits, when it is too late to approve",
+        ),
+        sa.ForeignKeyConstraint(
+            ["eligibility_id"], ["eligibilities.id"], name="fk_activations_eligibility_id", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_activations_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_activations"),
+    )
+    with op.batch_alter_table("activations", schema=None) as batch_op:
+        batch_op.create_index("ix_activations_eligibility_id", ["eligibility_id"], unique=False)
+        batch_op.create_index("ix_activations_principal_id", ["principal_id"], unique=False)
+        batch_op.create_index("ix_activations_state", ["state"], unique=False)
+
+    op.create_table(
+        "credential_certificates",
+        sa.Column("credential_id", Id, nullable=False),
+        sa.Column(
+            "certificate", sa.LargeBinary(), nullable=False, comment="X.509, DER; the private key never comes here"
+        ),
+        sa.Column("thumbprint", TextC, nullable=False, comment="SHA-256 of the certificate, hexadecimal"),
+        sa.Column(
+            "thumbprint_sha1", TextC, nullable=False, comment="as older clients name it; compared, never trusted"
+        ),
+        sa.ForeignKeyConstraint(
+            ["credential_id"], ["credentials.id"], name="fk_credential_certificates_credential_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name="pk_credential_certificates"),
+    )
+    op.create_table(
+        "credential_federations",
+        sa.Column("credential_id", Id, nullable=False),
+        sa.Column("issuer", TextC, nullable=False, comment="exactly the `iss` of the tokens"),
+        sa.Column("subject", TextC, nullable=False),
+        sa.Column("audience", TextC, nullable=False),
+        sa.Column("matching", sa.String(length=16), nullable=False, comment="exact or wildcard"),
+        sa.Column("keys", JsonText(), nullable=True, comment="JWKS given by hand, for issuers that cannot be asked"),
+        sa.ForeignKeyConstraint(
+            ["credential_id"], ["credentials.id"], name="fk_credential_federations_credential_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name="pk_credential_federations"),
+    )
+    op.create_table(
+        "deleted_blobs",
+        sa.Column("repository_id", Id, nullable=False),
+        sa.Column("blob_id", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name="fk_deleted_blobs_blob_id"),
+        sa.ForeignKeyConstraint(["deleted_id"], ["deleted_items.id"], name="fk_deleted_blobs_deleted_id"),
+        sa.ForeignKeyConstraint(["repository_id"], ["repositories.id"], name="fk_deleted_blobs_repository_id"),
+        sa.PrimaryKeyConstraint("repository_id", "blob_id", "deleted_id", name="pk_deleted_blobs"),
+    )
+    with op.batch_alter_table("deleted_blobs", schema=None) as batch_op:
+        batch_op.create_index("ix_deleted_blobs_blob_id", ["blob_id"], unique=False)
+        batch_op.create_index("ix_deleted_blobs_deleted_id", ["deleted_id"], unique=False)
+
+    op.create_table(
+        "managed_identity_holders",
+        sa.Column("credential_id", Id, nullable=False),
+        sa.Column("holder_id", Id, nullable=False, comment="principal of the agent, or the local operator"),
+        sa.ForeignKeyConstraint(
+            ["credential_id"], ["credentials.id"], name="fk_managed_identity_holders_credential_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name="pk_managed_identity_holders"),
+    )
+    with op.batch_alter_table("managed_identity_holders", schema=None) as batch_op:
+        batch_op.create_index("ix_managed_identity_holders_holder_id", ["holder_id"], unique=False)
+
+    op.create_table(
+        "manifest_activity",
+        sa.Column("manifest_id", sa.BigInteger(), nullable=False),
+        sa.Column("pulled_at", sa.BigInteger(), nullable=True, comment="to the hour; null: never since this is noted"),
+        sa.Column("untagged_at", sa.BigInteger(), nullable=True, comment="when retention first found it without a tag"),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name="fk_manifest_activity_manifest_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", name="pk_manifest_activity"),
+    )
+    op.create_table(
         "missing_blobs",
         sa.Column("manifest_id", sa.BigInteger(), nullable=False),
         sa.Column("digest", TextC, nullable=False),
@@ -99,11 +508,46 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("manifest_id", name="pk_quarantine_marks"),
     )
+    op.create_table(
+        "sign_ins",
+        sa.Column("credential_id", Id, nullable=False),
+        sa.Column("client_id", TextC, nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False, comment="of the refresh token that is good now"),
+        sa.Column("renewed_at", sa.BigInteger(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("agent", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["credential_id"], ["credentials.id"], name="fk_sign_ins_credential_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("credential_id", name="pk_sign_ins"),
+        comment="People's sign-ins from terminals and programs; the credential says whose and until when.",
+    )
+    with op.batch_alter_table("assignments", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("condition", sa.Text(), nullable=True, comment="on which repositories it holds"))
+        batch_op.add_column(
+            sa.Column(
+                "activation_id", Id, nullable=True, comment="the activation of an eligible role that it came from"
+            )
+        )
+        batch_op.create_index("ix_assignments_activation_id", ["activation_id"], unique=False)
+
     with op.batch_alter_table("manifests", schema=None) as batch_op:
         batch_op.add_column(sa.Column("locks", sa.Integer(), server_default="0", nullable=False))
 
     with op.batch_alter_table("repositories", schema=None) as batch_op:
         batch_op.add_column(sa.Column("locks", sa.Integer(), server_default="0", nullable=False))
+
+    with op.batch_alter_table("roles", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("created_by", Id, nullable=True))
+        batch_op.add_column(sa.Column("changed_at", sa.BigInteger(), nullable=True))
+        batch_op.add_column(
+            sa.Column(
+                "actions",
+                JsonText(),
+                nullable=True,
+                comment="Azure's action strings that it was made from: actions, data, not",
+            )
+        )
 
     with op.batch_alter_table("tags", schema=None) as batch_op:
         batch_op.add_column(sa.Column("created_at", sa.BigInteger(), nullable=True))
