@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import one_of
 from pratique.registry.tables import gates, manifest_members, manifests, repositories
 from pratique.registry.types import ArtifactKind, GateReason, GateState
 
@@ -41,6 +42,7 @@ _MEMBERS = (
     .join(gates, gates.c.manifest_id == manifests.c.id)
     .order_by(_MEMBER.c.manifest_id, _MEMBER.c.position)
 )
+_MEMBERS_OF = _MEMBERS.where(one_of(_MEMBER.c.manifest_id, "lists"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,10 @@ class Verdict:
 
 def find(tx: Transaction, keys: Iterable[_Key]) -> list[sa.Row[Any]]:
     """Return manifests with their gates, by repository id and digest."""
-    where = sa.tuple_(manifests.c.repository_id, manifests.c.digest)
-    return [row for part in _chunks(list(keys)) for row in tx.execute(MANIFEST.where(where.in_(part)))]
+    return [row for part in _chunks(list(keys)) for row in tx.execute(_FIND, {"keys": part}).all()]
+
+
+_FIND = MANIFEST.where(one_of(sa.tuple_(manifests.c.repository_id, manifests.c.digest), "keys"))
 
 
 def dependants(tx: Transaction, keys: Sequence[_Key]) -> list[sa.Row[Any]]:
@@ -74,7 +78,7 @@ def derive(tx: Transaction, rows: Sequence[sa.Row[Any]]) -> dict[int, Verdict]:
     verdicts = {row.id: _of_subject(present.get((row.repository_id, row.gate_subject))) for row in attached}
     members: dict[int, list[Any]] = {row.id: [] for row in rows if row.kind == ArtifactKind.INDEX}
     for part in _chunks(list(members)):
-        for found in tx.execute(_MEMBERS.where(_MEMBER.c.manifest_id.in_(part))):
+        for found in tx.execute(_MEMBERS_OF, {"lists": part}).all():
             members[found.manifest_id].append(tuple(found)[1:])
     return verdicts | {identity: derive_index(listed) for identity, listed in members.items()}
 
@@ -106,23 +110,29 @@ def _of_subject(subject: sa.Row[Any] | None) -> Verdict:
 
 
 def _attached_to(tx: Transaction, keys: Sequence[_Key]) -> Iterable[sa.Row[Any]]:
-    where = sa.tuple_(manifests.c.repository_id, manifests.c.gate_subject).in_(keys)
-    return tx.execute(MANIFEST.where(where, _HAS_SUBJECT))
+    return tx.execute(_ATTACHED, {"keys": list(keys)}).all()
+
+
+_ATTACHED = MANIFEST.where(
+    one_of(sa.tuple_(manifests.c.repository_id, manifests.c.gate_subject), "keys"),
+    # In the words of the partial index, so that both engines use it.
+    sa.text("manifests.gate_subject <> ''"),
+)
 
 
 def _listing(tx: Transaction, keys: Sequence[_Key]) -> Iterator[sa.Row[Any]]:
-    query = MANIFEST.add_columns(manifest_members.c.digest.label("member")).join(
-        manifest_members, manifest_members.c.manifest_id == manifests.c.id
-    )
     digests, places = sorted({digest for _, digest in keys}), sorted({repository for repository, _ in keys})
     wanted = set(keys)
-    for row in tx.execute(query.where(manifest_members.c.digest.in_(digests), manifests.c.repository_id.in_(places))):
+    for row in tx.execute(_LISTS, {"digests": digests, "places": places}).all():
         if (row.repository_id, row.member) in wanted:
             yield row
 
 
-_HAS_SUBJECT = sa.text("manifests.gate_subject <> ''")
-"""In the words of the partial index, so that both engines use it."""
+_LISTS = (
+    MANIFEST.add_columns(manifest_members.c.digest.label("member"))
+    .join(manifest_members, manifest_members.c.manifest_id == manifests.c.id)
+    .where(one_of(manifest_members.c.digest, "digests"), one_of(manifests.c.repository_id, "places"))
+)
 
 
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

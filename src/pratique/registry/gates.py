@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import one_of
 from pratique.core.events import Event, EventBus
 from pratique.registry.derived import DERIVED, MANIFEST, Verdict, dependants, derive, find
 from pratique.registry.tables import gates, manifest_blobs, manifests, repository_blobs
@@ -47,12 +48,10 @@ class Gates:
 
     def create(self, tx: Transaction, manifest_id: int, verdict: Verdict) -> None:
         """Give a new manifest its first gate: held first, then the verdict with all that follows from it."""
-        held = GateReason("held: not judged yet").as_json()
-        tx.execute(
-            sa.insert(gates),
-            {"manifest_id": manifest_id, "state": GateState.HELD, "reason": held, "since": tx.now},
-        )
-        row = tx.execute(MANIFEST.where(manifests.c.id == manifest_id)).one()
+        held = GateReason("held: not judged yet") if verdict.state is not GateState.HELD else verdict.reason
+        values = {"manifest_id": manifest_id, "state": GateState.HELD, "reason": held.as_json(), "since": tx.now}
+        tx.execute(_INSERT, values)
+        row = tx.execute(_BY_ID, {"id": manifest_id}).one()
         if row.kind in DERIVED:
             verdict = derive(tx, [row])[row.id]
         self._set(tx, [(row, verdict)])
@@ -146,21 +145,25 @@ def _changed(row: sa.Row[Any], verdict: Verdict) -> Event:
 
 def _count(tx: Transaction, manifest_ids: Sequence[int], *, opened: int = 0, named: int = 0) -> None:
     """Add to the counts of every blob that these manifests name, once for each manifest that names it."""
-    if not manifest_ids:
-        return
-    times = (
-        sa.select(manifests.c.repository_id, manifest_blobs.c.blob_id, sa.func.count().label("times"))
-        .join(manifests, manifests.c.id == manifest_blobs.c.manifest_id)
-        .where(manifest_blobs.c.manifest_id.in_(manifest_ids))
-        .group_by(manifests.c.repository_id, manifest_blobs.c.blob_id)
-        .subquery()
+    if manifest_ids:
+        tx.execute(_COUNT, {"ids": list(manifest_ids), "opened": opened, "named": named})
+
+
+_INSERT = sa.insert(gates)
+_BY_ID = MANIFEST.where(manifests.c.id == sa.bindparam("id"))
+_counted = repository_blobs.c
+_times = (
+    sa.select(manifests.c.repository_id, manifest_blobs.c.blob_id, sa.func.count().label("times"))
+    .join(manifests, manifests.c.id == manifest_blobs.c.manifest_id)
+    .where(one_of(manifest_blobs.c.manifest_id, "ids"))
+    .group_by(manifests.c.repository_id, manifest_blobs.c.blob_id)
+    .subquery()
+)
+_COUNT = (
+    sa.update(repository_blobs)
+    .where(_counted.repository_id == _times.c.repository_id, _counted.blob_id == _times.c.blob_id)
+    .values(
+        open_manifests=_counted.open_manifests + sa.bindparam("opened", type_=sa.Integer) * _times.c.times,
+        manifests=_counted.manifests + sa.bindparam("named", type_=sa.Integer) * _times.c.times,
     )
-    counted = repository_blobs.c
-    tx.execute(
-        sa.update(repository_blobs)
-        .where(counted.repository_id == times.c.repository_id, counted.blob_id == times.c.blob_id)
-        .values(
-            open_manifests=counted.open_manifests + opened * times.c.times,
-            manifests=counted.manifests + named * times.c.times,
-        )
-    )
+)

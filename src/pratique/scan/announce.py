@@ -5,12 +5,14 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import ignoring, one_of
 from pratique.core.events import Event, EventBus
 from pratique.core.findings.store import FindingStore
+from pratique.scan.bases.chains import place_image
 from pratique.scan.findings import DOMAIN, occurrences
 from pratique.scan.packages import chunks
 from pratique.scan.tables import places
-from pratique.scan.types import FINDINGS_CHANGED, IMAGES_ASSESSED, Place
+from pratique.scan.types import BASE_SEEN, FINDINGS_CHANGED, IMAGES_ASSESSED, Place
 
 
 class Announcer:
@@ -33,6 +35,21 @@ class Announcer:
         if self._findings.patch_many(tx, domain=DOMAIN, rules=rules, items=items).changed:
             self._publish_findings(tx, where)
 
+    def reworded(self, tx: Transaction, where: Sequence[Place]) -> None:
+        """All findings of these images are to be as the tables say now; nothing that decides about them changed."""
+        items = [(place.lineage, place.digest, shown) for place, shown in occurrences(tx, where).items()]
+        if self._findings.replace_many(tx, domain=DOMAIN, items=items).changed:
+            self._publish_findings(tx, where)
+
+    def placed(self, tx: Transaction, digest: str, diff_ids: Sequence[str]) -> None:
+        """Find out what an image was built on; tell if that is new as a base, or if others were built on this one."""
+        found = place_image(tx, digest, diff_ids)
+        if found is None:
+            return
+        for chain, wanted, relink in ((found.base, found.unknown_base, False), (found.chain, found.extended, True)):
+            if wanted:
+                self._events.publish(tx, Event(BASE_SEEN, chain, {"chain": chain, "relink": relink}))
+
     def gone(self, tx: Transaction, place: Place) -> None:
         """The image is in this repository no longer: its findings there end."""
         self._findings.forget(tx, domain=DOMAIN, lineage=place.lineage, subject=place.digest)
@@ -53,19 +70,23 @@ class Announcer:
 
 def places_of(tx: Transaction, digests: Collection[str]) -> list[Place]:
     """Return every repository that holds these images."""
-    columns = (places.c.digest, places.c.repository_id, places.c.repository)
-    rows = [
-        row
-        for part in chunks(sorted(digests))
-        for row in tx.execute(sa.select(*columns).where(places.c.digest.in_(part)).order_by(*columns[:2]))
-    ]
+    rows = [row for part in chunks(sorted(digests)) for row in tx.execute(_PLACES, {"digests": part}).all()]
     return [Place(row.digest, row.repository_id, row.repository) for row in rows]
+
+
+_PLACES = (
+    sa.select(places.c.digest, places.c.repository_id, places.c.repository)
+    .where(one_of(places.c.digest, "digests"))
+    .order_by(places.c.digest, places.c.repository_id)
+)
 
 
 def store_place(tx: Transaction, place: Place) -> None:
     """Note that a repository holds an image."""
-    values = {**place.as_json(), "pushed_at": tx.now}
-    tx.execute(tx.insert(places).values(**values).on_conflict_do_nothing())
+    tx.execute(_INSERT[tx.dialect], {**place.as_json(), "pushed_at": tx.now})
+
+
+_INSERT = ignoring(places)
 
 
 def drop_place(tx: Transaction, place: Place) -> None:

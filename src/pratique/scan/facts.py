@@ -1,15 +1,17 @@
 """The facts that a decision stands on, read back from the tables for one image or for many."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import one_of
 from pratique.core.findings.types import Severity
 from pratique.inventory.types import Package
-from pratique.scan.matches import matched, stored_revision
+from pratique.scan.matches import notable as notable_of
+from pratique.scan.matches import stored_revision
 from pratique.scan.packages import chunks
 from pratique.scan.tables import images, matches, package_keys, package_sets, packages, set_members
 from pratique.scan.types import Coverage, ImageFacts, ImageState, MatchFact
@@ -63,21 +65,23 @@ def ecosystems_of(tx: Transaction, digest: str) -> set[str]:
     return {package.distro or package.ecosystem for package in records}
 
 
-def _image_rows(tx: Transaction, digests: Collection[str]) -> list[Any]:
-    statement = (
-        sa.select(
-            images.c.digest,
-            images.c.state,
-            images.c.problem,
-            images.c.remedy,
-            images.c.set_id,
-            package_sets.c.size,
-            package_sets.c.unassessed,
-        )
-        .outerjoin(package_sets, package_sets.c.id == images.c.set_id)
-        .where(images.c.digest.in_(digests))
+def _image_rows(tx: Transaction, digests: Collection[str]) -> Sequence[Any]:
+    return tx.execute(_IMAGES, {"digests": list(digests)}).all()
+
+
+_IMAGES = (
+    sa.select(
+        images.c.digest,
+        images.c.state,
+        images.c.problem,
+        images.c.remedy,
+        images.c.set_id,
+        package_sets.c.size,
+        package_sets.c.unassessed,
     )
-    return list(tx.execute(statement))
+    .outerjoin(package_sets, package_sets.c.id == images.c.set_id)
+    .where(one_of(images.c.digest, "digests"))
+)
 
 
 def _coverage(row: Any) -> Coverage:
@@ -89,7 +93,7 @@ def _coverage(row: Any) -> Coverage:
 def _notable(tx: Transaction, sets: Collection[int]) -> dict[int | None, tuple[MatchFact, ...]]:
     facts: dict[tuple[int, str], MatchFact] = {}
     found: dict[int | None, list[MatchFact]] = {}
-    for set_id, package_id, group, known in matched(tx, sets, matches.c.notable.is_(True)):
+    for set_id, package_id, group, known in notable_of(tx, sets):
         fact = facts.get((package_id, group))
         if fact is None:
             fact = facts[package_id, group] = _match_fact(group, known.record, known.package)

@@ -9,12 +9,14 @@ import msgspec
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import one_of
 from pratique.core.findings.types import Finding, Occurrence, Severity
 from pratique.inventory.types import Package
+from pratique.scan.bases.advice import Advice, advice_for
 from pratique.scan.image_layers import stored_layers
-from pratique.scan.matches import matched, matched_rules
+from pratique.scan.matches import matched
 from pratique.scan.packages import chunks
-from pratique.scan.remedies import action_of, remediation_of, slug, unassessed_action, unassessed_remedy
+from pratique.scan.remedies import action_of, on_newer_base, remediation_of, slug, unassessed_action, unassessed_remedy
 from pratique.scan.tables import images, packages, set_members
 from pratique.scan.types import LayerTold, Place
 
@@ -41,6 +43,7 @@ def occurrences(
 ) -> dict[Place, list[Occurrence]]:
     """Return what the images show, for each place; only these alias groups where `rules` is given."""
     stored = _images(tx, {place.digest for place in places})
+    advice = advice_for(tx, stored)
     sets = {row.set_id for row in stored.values() if row.set_id is not None}
     hits = _hits(tx, sets, rules)
     gaps = _gaps(tx, sets) if rules is None else {}
@@ -51,7 +54,7 @@ def occurrences(
             []
             if image is None
             else [
-                *_affected(place, hits.get(image.set_id, ()), image),
+                *_affected(place, hits.get(image.set_id, ()), image, advice.get(place.digest)),
                 *_unassessed(place, gaps.get(image.set_id, ())),
                 *(_problem(place, image) if rules is None else ()),
             ]
@@ -60,22 +63,22 @@ def occurrences(
 
 
 def _images(tx: Transaction, digests: Collection[str]) -> dict[str, Any]:
-    columns = [images.c[name] for name in ("digest", "set_id", "attribution", "layers", "problem", "remedy")]
-    found: dict[str, Any] = {}
-    for part in chunks(digests):
-        found.update((row.digest, row) for row in tx.execute(sa.select(*columns).where(images.c.digest.in_(part))))
-    return found
+    return {row.digest: row for part in chunks(digests) for row in tx.execute(_IMAGES, {"digests": part}).all()}
+
+
+_IMAGES = sa.select(
+    *(images.c[name] for name in ("digest", "set_id", "attribution", "layers", "problem", "remedy"))
+).where(one_of(images.c.digest, "digests"))
 
 
 def _hits(tx: Transaction, sets: Collection[int], rules: Collection[str] | None) -> dict[int | None, list[_Hit]]:
-    chosen = matched(tx, sets, sa.true()) if rules is None else matched_rules(tx, sets, rules)
     found: dict[int | None, list[_Hit]] = {}
-    for set_id, package_id, group, known in chosen:
+    for set_id, package_id, group, known in matched(tx, sets, rules):
         found.setdefault(set_id, []).append(_Hit(package_id, known.package, group, known.record))
     return found
 
 
-def _affected(place: Place, hits: Sequence[_Hit], image: Any) -> Iterator[Occurrence]:
+def _affected(place: Place, hits: Sequence[_Hit], image: Any, base: Advice | None) -> Iterator[Occurrence]:
     """One occurrence per alias group, location and version; copies in several places share it."""
     if not hits:
         return
@@ -85,35 +88,40 @@ def _affected(place: Place, hits: Sequence[_Hit], image: Any) -> Iterator[Occurr
     for hit in hits:
         grouped.setdefault((hit.group, hit.package.purl_base, hit.package.version), []).append(hit)
     for (_, location, _), copies in sorted(grouped.items()):
-        yield _occurrence(place, location, copies, spots, layers)
+        yield _occurrence(place, location, copies, spots, layers, base)
 
 
 def _spots(attribution: str, wanted: Collection[int]) -> dict[int, Sequence[Any]]:
     """Return where these packages lie; of hundreds a change concerns one or two, and the others are not decoded."""
-    if len(wanted) > _SOUGHT:
-        held = msgspec.json.decode(attribution, type=dict[str, msgspec.Raw])
-        return {each: msgspec.json.decode(held[str(each)]) for each in wanted if str(each) in held}
-    found: dict[int, Sequence[Any]] = {}
-    for each in wanted:
-        # Keys are numbers and nothing else is followed by a colon outside of strings, where quotes are escaped.
-        key = f'"{each}":'
-        start = attribution.find(key)
-        if start >= 0:
-            found[each] = _DECODER.raw_decode(attribution, start + len(key))[0]
-    return found
+    if len(wanted) <= _SOUGHT:
+        found = {each: _spot(attribution, each) for each in wanted}
+        if None not in found.values():
+            return {each: spots for each, spots in found.items() if spots is not None}
+    held = msgspec.json.decode(attribution, type=dict[str, msgspec.Raw])
+    return {each: msgspec.json.decode(held[str(each)]) for each in wanted if str(each) in held}
 
 
-def _occurrence(
+def _spot(attribution: str, package_id: int) -> Sequence[Any] | None:
+    """Return where one package lies; None when it is not there in the words in which the indexer writes it."""
+    # Keys are numbers and nothing else is followed by a colon outside of strings, where quotes are escaped.
+    key = f'"{package_id}":['
+    start = attribution.find(key)
+    return None if start < 0 else _DECODER.raw_decode(attribution, start + len(key) - 1)[0]
+
+
+def _occurrence(  # noqa: PLR0917  what one finding is made of
     place: Place,
     location: str,
     copies: Sequence[_Hit],
     spots: Mapping[int, Sequence[Any]],
     layers: Sequence[LayerTold],
+    base: Advice | None,
 ) -> Occurrence:
     first = copies[0]
     record, package = first.record, first.package
     fix = next((str(hit.record["fix"]) for hit in copies if hit.record["fix"]), "")
     where = [spot for hit in copies for spot in spots.get(hit.package_id, ())]
+    newer = base is not None and base.settles(first.group, where)
     finding = Finding(
         domain=DOMAIN,
         rule=first.group,
@@ -126,16 +134,21 @@ def _occurrence(
         exploited=bool(record["exploited"]),
         likelihood=record["epss"],
         fix=fix,
-        action=action_of(package),
+        action=base.action if base is not None and newer else action_of(package),
         aliases=tuple(record["aliases"]),
     )
     return Occurrence(
         finding=finding,
         subject=place.digest,
         version=package.version,
-        evidence=_evidence(package, record, where, layers),
-        remediation=remediation_of(package, record),
+        evidence=_evidence(package, record, where, layers) | _from_base(base, where),
+        remediation=on_newer_base(package) if newer else remediation_of(package, record),
     )
+
+
+def _from_base(base: Advice | None, where: Sequence[Any]) -> dict[str, Any]:
+    """Say whether a finding came with the base image; nothing where no base is known."""
+    return {} if base is None else {"base_layers": base.layers, "from_base": base.covers(where)}
 
 
 def _evidence(
@@ -178,14 +191,9 @@ class _Gap:
 
 
 def _gaps(tx: Transaction, sets: Collection[int]) -> dict[int | None, list[_Gap]]:
-    statement = (
-        sa.select(set_members.c.set_id, packages.c.record, packages.c.not_assessed, packages.c.not_assessed_code)
-        .join(packages, packages.c.id == set_members.c.package_id)
-        .where(packages.c.not_assessed.is_not(None))
-    )
     grouped: dict[tuple[int, str, str, str, str], list[str]] = {}
     for part in chunks(sets):
-        for row in tx.execute(statement.where(set_members.c.set_id.in_(part))):
+        for row in tx.execute(_GAPS, {"sets": part}).all():
             package = msgspec.convert(row.record, Package)
             key = (row.set_id, row.not_assessed_code, row.not_assessed, package.distro, package.ecosystem)
             grouped.setdefault(key, []).append(f"{package.name} {package.version}")
@@ -193,6 +201,13 @@ def _gaps(tx: Transaction, sets: Collection[int]) -> dict[int | None, list[_Gap]
     for (set_id, code, reason, distro, ecosystem), names in sorted(grouped.items()):
         found.setdefault(set_id, []).append(_Gap(code, reason, distro, ecosystem, tuple(sorted(names))))
     return found
+
+
+_GAPS = (
+    sa.select(set_members.c.set_id, packages.c.record, packages.c.not_assessed, packages.c.not_assessed_code)
+    .join(packages, packages.c.id == set_members.c.package_id)
+    .where(packages.c.not_assessed.is_not(None), one_of(set_members.c.set_id, "sets"))
+)
 
 
 def _unassessed(place: Place, gaps: Sequence[_Gap]) -> Iterator[Occurrence]:

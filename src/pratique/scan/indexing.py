@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pratique.core.database import Database, Transaction
+from pratique.core.database.prepared import inserts
 from pratique.core.jobs.errors import Postpone
 from pratique.inventory.service import merge
 from pratique.inventory.types import (
@@ -26,9 +27,9 @@ from pratique.scan.announce import Announcer, places_of, store_place
 from pratique.scan.child import PASSING
 from pratique.scan.errors import AdvisoriesMoved, ImageNotAssessable
 from pratique.scan.image_layers import layers_told
+from pratique.scan.layer_memory import LayerMemory
 from pratique.scan.layers import (
     MAX_ATTEMPTS,
-    all_known,
     begin_reading,
     forget_attempts,
     forgive_reading,
@@ -38,12 +39,14 @@ from pratique.scan.layers import (
 from pratique.scan.matches import Advisories, Judged, check_revision, judge, write_judgements
 from pratique.scan.packages import (
     Placed,
+    Stored,
     count_unassessed,
     has_unjudged,
-    judged_keys,
+    known_set,
     placed,
     store_packages,
     store_set,
+    stored_packages,
 )
 from pratique.scan.tables import images
 from pratique.scan.types import ImageState, LayerTold, Place
@@ -86,6 +89,7 @@ class Indexer:
         self._reader = reader
         self._store = store
         self._announcer = announcer
+        self._memory = LayerMemory()
 
     def index(
         self,
@@ -129,36 +133,39 @@ class Indexer:
     def judge_at_push(self, tx: Transaction, place: Place) -> bool:
         """Decide inside the request that pushes, when all that is needed is known already; True if it was done."""
         store_place(tx, place)
-        if is_assessed(tx, place.digest):
+        state = _state_and_indexer(tx, place.digest)
+        if _counts(state):
             self._announcer.assessed(tx, [place])
             return True
-        inventory = self._known(tx, place)
-        if inventory is None:
+        image = self._known(tx, place, failing=state is not None and state[0] == ImageState.FAILING.value)
+        if image is None:
             return False
-        items = placed(inventory)
-        done = judged_keys(tx, (item.key for item in items))
+        inventory, items = image
+        stored = stored_packages(tx, [item.key for item in items])
+        done = {key for key, package in stored.items() if package.judged}
         if len(items) - len(done) > _INLINE_NEW:
             return False
-        self._store.refresh()
+        if len(done) < len(items):
+            self._store.refresh()
         try:
             with tx.savepoint():
-                self._store_all(tx, place, self._judge_new(inventory, items, done))
+                self._store_all(tx, place, self._judge_new(inventory, items, done), stored)
         except AdvisoriesMoved:
             return False
         return True
 
-    def _known(self, tx: Transaction, place: Place) -> ImageInventory | None:
+    def _known(self, tx: Transaction, place: Place, *, failing: bool) -> tuple[ImageInventory, Sequence[Placed]] | None:
         """What an image holds, if each of its layers has been read; a new push lets failed ones be read again."""
         source = self._registry.image_source(tx, place.repository_id, place.digest)
         digests = [layer.digest for layer in source.layers if layer.stored]
-        if has_failed(tx, place.digest):
+        if failing:
             forget_attempts(tx, digests)
-        if not digests or len(digests) != len(source.layers) or not all_known(tx, digests):
+        if not digests or len(digests) != len(source.layers):
             return None
         try:
-            reports = known_reports(tx, digests)
-            return merge([reports[digest] for digest in digests], self._config(source))
-        except (ImageNotAssessable, KeyError):
+            reports = self._memory.reports(tx, digests)
+            return None if reports is None else self._memory.merged(reports, self._config(source))
+        except ImageNotAssessable:
             return None
 
     def read_again(self, tx: Transaction, place: Place) -> None:
@@ -239,37 +246,56 @@ class Indexer:
 
     def _prepare(self, tx: Transaction, inventory: ImageInventory) -> _Prepared:
         items = placed(inventory)
-        return self._judge_new(inventory, items, judged_keys(tx, (item.key for item in items)))
+        stored = stored_packages(tx, [item.key for item in items])
+        return self._judge_new(inventory, items, {key for key, package in stored.items() if package.judged})
 
     def _judge_new(self, inventory: ImageInventory, items: Sequence[Placed], done: Collection[str]) -> _Prepared:
         new = [item for item in items if item.key not in done]
         judged = judge(self._store, new) if new else Judged(self._store.revision, {}, {})
         return _Prepared(inventory, tuple(items), judged)
 
-    def _store_all(self, tx: Transaction, place: Place, ready: _Prepared) -> None:
-        store_place(tx, place)
-        check_revision(tx, self._store, ready.judged.revision)
-        ids = store_packages(tx, ready.items, ready.judged.addresses)
+    def _store_all(
+        self, tx: Transaction, place: Place, ready: _Prepared, stored: Mapping[str, Stored] | None = None
+    ) -> None:
+        """Write all that follows; `stored` is what this transaction has seen of the packages, None: nothing yet."""
+        if stored is None:
+            store_place(tx, place)
+        if stored is None or ready.judged.judgements:
+            check_revision(tx, self._store, ready.judged.revision)
+        ids = store_packages(tx, ready.items, ready.judged.addresses, stored)
         write_judgements(tx, ids, ready.judged.judgements)
-        distro = ready.inventory.distro
-        set_id = store_set(tx, distro.key if distro else "", ids)
-        if has_unjudged(tx, set_id):
-            raise AdvisoriesMoved("a package was forgotten meanwhile")
-        count_unassessed(tx, [set_id])
+        set_id = self._store_set(tx, ready, ids, seen=stored is not None)
         _store_inventory(tx, place.digest, set_id, ready, ids)
+        self._announcer.placed(tx, place.digest, ready.inventory.diff_ids)
         self._announcer.assessed(tx, places_of(tx, [place.digest]))
+
+    def _store_set(self, tx: Transaction, ready: _Prepared, ids: Mapping[str, int], *, seen: bool) -> int:
+        known = known_set(tx, ids)
+        distro = ready.inventory.distro
+        set_id = store_set(tx, distro.key if distro else "", ids) if known is None else known
+        if not seen and has_unjudged(tx, set_id):
+            raise AdvisoriesMoved("a package was forgotten meanwhile")
+        # Of a known set it is counted already, and counted again by whoever judges its packages again.
+        if known is None or ready.judged.judgements:
+            count_unassessed(tx, [set_id])
+        return set_id
+
+
+def _state_and_indexer(tx: Transaction, digest: str) -> tuple[str, int] | None:
+    row = tx.execute(_STATE, {"digest": digest}).one_or_none()
+    return None if row is None else (row.state, row.indexer)
+
+
+_STATE = sa.select(images.c.state, images.c.indexer).where(images.c.digest == sa.bindparam("digest"))
+
+
+def _counts(state: tuple[str, int] | None) -> bool:
+    return state is not None and state[0] != ImageState.FAILING.value and state[1] == INDEXER_VERSION
 
 
 def is_assessed(tx: Transaction, digest: str) -> bool:
     """True when the image has facts made by this indexer."""
-    statement = sa.select(images.c.indexer).where(images.c.digest == digest, images.c.state != ImageState.FAILING.value)
-    return tx.execute(statement).scalar() == INDEXER_VERSION
-
-
-def has_failed(tx: Transaction, digest: str) -> bool:
-    """True when what kept the image from being read may have passed."""
-    state = tx.execute(sa.select(images.c.state).where(images.c.digest == digest)).scalar()
-    return bool(state == ImageState.FAILING.value)
+    return _counts(_state_and_indexer(tx, digest))
 
 
 def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared, ids: Mapping[str, int]) -> None:
@@ -303,6 +329,7 @@ def _store_image(
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     values = {
+        "digest": digest,
         "state": state.value,
         "set_id": set_id,
         "indexer": INDEXER_VERSION,
@@ -313,8 +340,16 @@ def _store_image(
         "facts": dict(facts or {}),
         "assessed_at": tx.now,
     }
-    insert = tx.insert(images).values(digest=digest, **values)
-    tx.execute(insert.on_conflict_do_update(index_elements=[images.c.digest], set_=values))
+    tx.execute(_STORE[tx.dialect], values)
+
+
+_STORE = inserts(
+    images,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[images.c.digest],
+        set_={column.name: insert.excluded[column.name] for column in images.c if column.name != "digest"},
+    ),
+)
 
 
 def _state_of(blockers: Sequence[NotAssessed]) -> ImageState:

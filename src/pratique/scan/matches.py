@@ -21,6 +21,7 @@ from pratique.advisories.types import (
     PackageLike,
 )
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import inserts, one_of
 from pratique.core.findings.types import Severity
 from pratique.inventory.types import Package
 from pratique.scan.errors import AdvisoriesMoved
@@ -155,7 +156,7 @@ def check_revision(tx: Transaction, store: Advisories, revision: str) -> None:
     They may when the database has not moved on from them, or when nothing newer has been published: whatever is newer
     finds these rows when it looks for what it changes.
     """
-    current = tx.execute(sa.select(advisory_state.c.revision).where(advisory_state.c.name == CURRENT)).scalar()
+    current = tx.execute(_STATE, {"name": CURRENT}).scalar()
     if current in (None, revision):
         return
     store.refresh()
@@ -165,39 +166,53 @@ def check_revision(tx: Transaction, store: Advisories, revision: str) -> None:
 
 def set_revision(tx: Transaction, name: str, revision: str, *, starter: bool) -> None:
     """Say which revision of the advisory data is CURRENT, or JUDGED."""
-    values = {"revision": revision, "starter": starter, "updated_at": tx.now}
-    statement = tx.insert(advisory_state).values(name=name, **values)
-    tx.execute(statement.on_conflict_do_update(index_elements=[advisory_state.c.name], set_=values))
+    values = {"name": name, "revision": revision, "starter": starter, "updated_at": tx.now}
+    tx.execute(_SET_STATE[tx.dialect], values)
+
+
+_SET_STATE = inserts(
+    advisory_state,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=[advisory_state.c.name],
+        set_={name: insert.excluded[name] for name in ("revision", "starter", "updated_at")},
+    ),
+)
 
 
 def stored_revision(tx: Transaction, name: str = CURRENT) -> tuple[str, bool]:
     """Return the revision that answers stand on ('' before any), and whether it is only the starter data."""
-    row = tx.execute(
-        sa.select(advisory_state.c.revision, advisory_state.c.starter).where(advisory_state.c.name == name)
-    ).one_or_none()
+    row = tx.execute(_STATE, {"name": name}).one_or_none()
     return (row.revision, bool(row.starter)) if row else ("", True)
+
+
+_STATE = sa.select(advisory_state.c.revision, advisory_state.c.starter).where(
+    advisory_state.c.name == sa.bindparam("name")
+)
 
 
 def write_judgements(tx: Transaction, ids: Mapping[str, int], judgements: Mapping[str, Judgement]) -> None:
     """Replace what is stored about these packages."""
     for part in chunks(judgements.items(), 200):
-        tx.execute(sa.delete(matches).where(matches.c.package_id.in_([ids[key] for key, _ in part])))
-        update = sa.update(packages).where(packages.c.id == sa.bindparam("which"))
+        tx.execute(_FORGET, {"packages": [ids[key] for key, _ in part]})
         tx.execute(
-            update,
+            _JUDGE,
             [
-                {
-                    "which": ids[key],
-                    "candidates": item.candidates,
-                    "not_assessed": item.not_assessed,
-                    "not_assessed_code": item.code,
-                }
+                {"which": ids[key], "digest": item.candidates, "why": item.not_assessed, "code": item.code}
                 for key, item in part
             ],
         )
         rows = [row for key, item in part for row in _rows(ids[key], item)]
         if rows:
-            tx.execute(sa.insert(matches), rows)
+            tx.execute(_INSERT, rows)
+
+
+_FORGET = sa.delete(matches).where(one_of(matches.c.package_id, "packages"))
+_JUDGE = (
+    sa.update(packages)
+    .where(packages.c.id == sa.bindparam("which"))
+    .values(candidates=sa.bindparam("digest"), not_assessed=sa.bindparam("why"), not_assessed_code=sa.bindparam("code"))
+)
+_INSERT = sa.insert(matches)
 
 
 def _rows(package_id: int, item: Judgement) -> list[dict[str, Any]]:
@@ -232,49 +247,63 @@ class Known(NamedTuple):
     record: Mapping[str, Any]
 
 
-def matched(
-    tx: Transaction, sets: Collection[int], where: sa.ColumnElement[bool]
-) -> Iterator[tuple[int, int, str, Known]]:
-    """Yield (set, package id, alias group, match) of the matches chosen by `where`; each record is read once."""
-    statement = (
-        sa.select(set_members.c.set_id, matches.c.package_id, matches.c.group_id)
-        .join(matches, matches.c.package_id == set_members.c.package_id)
-        .where(where)
-    )
-    rows = [row for part in chunks(sets) for row in tx.execute(statement.where(set_members.c.set_id.in_(part)))]
-    yield from _with_records(tx, rows, where)
+Hits = Iterator[tuple[int, int, str, Known]]
+"""Set, package id, alias group, match; of several sets that have a package each gives one, with the same match."""
 
 
-def matched_rules(
-    tx: Transaction, sets: Collection[int], rules: Collection[str]
-) -> Iterator[tuple[int, int, str, Known]]:
-    """As `matched`, for the matches of a few alias groups: begins at the packages that these speak of."""
-    where = matches.c.group_id.in_(list(rules))
-    spoken = tx.execute(sa.select(matches.c.package_id, matches.c.group_id).where(where).limit(_FEW + 1)).all()
+def matched(tx: Transaction, sets: Collection[int], rules: Collection[str] | None = None) -> Hits:
+    """Yield the matches of these sets; each record is read once, and only those of alias groups in `rules` if given."""
+    if rules is None:
+        return _with_records(tx, _pairs(tx, _MATCHED, sets), _RECORDS)
+    spoken: Sequence[Any] = tx.execute(_SPOKEN, {"rules": list(rules), "most": _FEW + 1}).all()
     if len(spoken) > _FEW:
-        yield from matched(tx, sets, where)
-        return
+        return _with_records(tx, _pairs(tx, _MATCHED_RULES, sets, rules=list(rules)), _RULE_RECORDS, rules=list(rules))
     groups: dict[int, list[str]] = {}
-    for row in spoken:
-        groups.setdefault(row.package_id, []).append(row.group_id)
-    columns = set_members.c.set_id, set_members.c.package_id
-    statement = sa.select(*columns).where(columns[1].in_(list(groups)))
-    members = [row for part in chunks(sets) for row in tx.execute(statement.where(columns[0].in_(part)))]
-    rows = [(row.set_id, row.package_id, group) for row in members for group in groups[row.package_id]]
-    yield from _with_records(tx, rows, where)
+    for package_id, group in spoken:
+        groups.setdefault(package_id, []).append(group)
+    members = _pairs(tx, _MEMBERS, sets, packages=list(groups))
+    rows = [(set_id, package_id, group) for set_id, package_id in members for group in groups[package_id]]
+    return _with_records(tx, rows, _RULE_RECORDS, rules=list(rules))
 
 
-def _with_records(
-    tx: Transaction, rows: Collection[Any], where: sa.ColumnElement[bool]
-) -> Iterator[tuple[int, int, str, Known]]:
-    statement = (
-        sa.select(matches.c.package_id, matches.c.group_id, matches.c.record, packages.c.record.label("package"))
-        .join(packages, packages.c.id == matches.c.package_id)
-        .where(where)
-    )
+def notable(tx: Transaction, sets: Collection[int]) -> Hits:
+    """As `matched`, for the matches that a policy may act on."""
+    return _with_records(tx, _pairs(tx, _NOTABLE, sets), _NOTABLE_RECORDS)
+
+
+def _pairs(tx: Transaction, statement: sa.Select[Any], sets: Collection[int], **values: object) -> list[Any]:
+    return [row for part in chunks(sets) for row in tx.execute(statement, {"sets": part, **values}).all()]
+
+
+def _with_records(tx: Transaction, rows: Collection[Any], statement: sa.Select[Any], **values: object) -> Hits:
     known: dict[tuple[int, str], Known] = {}
-    for part in chunks({package_id for _, package_id, _ in rows}):
-        for row in tx.execute(statement.where(matches.c.package_id.in_(part))):
-            known[row.package_id, row.group_id] = Known(msgspec.convert(row.package, Package), row.record)
+    package: dict[int, Package] = {}
+    for part in chunks({row[1] for row in rows}):
+        for row in tx.execute(statement, {"packages": part, **values}).all():
+            if row.package_id not in package:
+                package[row.package_id] = msgspec.convert(row.package, Package)
+            known[row.package_id, row.group_id] = Known(package[row.package_id], row.record)
     for set_id, package_id, group in rows:
         yield set_id, package_id, group, known[package_id, group]
+
+
+_IS_NOTABLE = matches.c.notable.is_(True)
+_OF_RULES = one_of(matches.c.group_id, "rules")
+_MEMBERS = sa.select(set_members.c.set_id, set_members.c.package_id).where(
+    one_of(set_members.c.set_id, "sets"), one_of(set_members.c.package_id, "packages")
+)
+_MATCHED = (
+    sa.select(set_members.c.set_id, matches.c.package_id, matches.c.group_id)
+    .join(matches, matches.c.package_id == set_members.c.package_id)
+    .where(one_of(set_members.c.set_id, "sets"))
+)
+_MATCHED_RULES = _MATCHED.where(_OF_RULES)
+_NOTABLE = _MATCHED.where(_IS_NOTABLE)
+_SPOKEN = sa.select(matches.c.package_id, matches.c.group_id).where(_OF_RULES).limit(sa.bindparam("most"))
+_RECORDS = (
+    sa.select(matches.c.package_id, matches.c.group_id, matches.c.record, packages.c.record.label("package"))
+    .join(packages, packages.c.id == matches.c.package_id)
+    .where(one_of(matches.c.package_id, "packages"))
+)
+_RULE_RECORDS = _RECORDS.where(_OF_RULES)
+_NOTABLE_RECORDS = _RECORDS.where(_IS_NOTABLE)

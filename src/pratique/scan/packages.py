@@ -4,13 +4,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from pratique.advisories.types import PackageKey
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import ignoring, one_of
 from pratique.inventory.types import ImageInventory, Package
 from pratique.scan.tables import package_keys, package_sets, packages, set_members
 
@@ -64,53 +65,69 @@ def placed(inventory: ImageInventory) -> list[Placed]:
     return [Placed(key, package, tuple(where), owner) for key, (package, owner, where) in sorted(found.items())]
 
 
-def ids_of(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
-    """Return the ids of the packages that are stored, by key."""
-    return {row.key: row.id for row in _stored(tx, set(keys))}
+class Stored(NamedTuple):
+    """A package that is stored: its id, and whether it has been judged."""
+
+    id: int
+    judged: bool
 
 
-def judged_keys(tx: Transaction, keys: Iterable[str]) -> set[str]:
-    """Return those keys whose package is stored and has been judged."""
-    return {row.key for row in _stored(tx, set(keys)) if row.judged}
+def stored_packages(tx: Transaction, keys: Collection[str]) -> dict[str, Stored]:
+    """Return those of these packages that are stored; by the set's digest when the set is known."""
+    wanted = set(keys)
+    rows: Sequence[Any] = tx.execute(_TOGETHER, {"digest": set_digest(wanted)}).all() if wanted else []
+    if len(rows) != len(wanted):
+        rows = [row for part in chunks(wanted) for row in tx.execute(_SINGLY, {"keys": part}).all()]
+    return {key: Stored(identity, bool(judged)) for key, identity, judged in rows}
 
 
-def _stored(tx: Transaction, keys: Collection[str]) -> list[Any]:
-    """Return key, id and whether it was judged of those that are stored; by the set's digest when the set is known."""
-    columns = packages.c.key, packages.c.id, packages.c.candidates.is_not(None).label("judged")
-    together = (
-        sa.select(*columns)
-        .join(set_members, set_members.c.package_id == packages.c.id)
-        .join(package_sets, package_sets.c.id == set_members.c.set_id)
-        .where(package_sets.c.digest == set_digest(keys))
-    )
-    rows = list(tx.execute(together)) if keys else []
-    if len(rows) == len(keys):
-        return rows
-    return [row for part in chunks(keys) for row in tx.execute(sa.select(*columns).where(packages.c.key.in_(part)))]
+_STORED = packages.c.key, packages.c.id, packages.c.candidates.is_not(None).label("judged")
+_SINGLY = sa.select(*_STORED).where(one_of(packages.c.key, "keys"))
+_TOGETHER = (
+    sa.select(*_STORED)
+    .join(set_members, set_members.c.package_id == packages.c.id)
+    .join(package_sets, package_sets.c.id == set_members.c.set_id)
+    .where(package_sets.c.digest == sa.bindparam("digest"))
+)
 
 
 def has_unjudged(tx: Transaction, set_id: int) -> bool:
     """True when a package of this set has no judgement."""
-    statement = (
-        sa.select(sa.literal(1))
-        .select_from(set_members)
-        .join(packages, packages.c.id == set_members.c.package_id)
-        .where(set_members.c.set_id == set_id, packages.c.candidates.is_(None))
-    )
-    return tx.execute(statement.limit(1)).scalar() is not None
+    return tx.execute(_UNJUDGED, {"set": set_id}).scalar() is not None
+
+
+_UNJUDGED = (
+    sa.select(sa.literal(1))
+    .select_from(set_members)
+    .join(packages, packages.c.id == set_members.c.package_id)
+    .where(set_members.c.set_id == sa.bindparam("set"), packages.c.candidates.is_(None))
+    .limit(1)
+)
 
 
 def store_packages(
-    tx: Transaction, items: Sequence[Placed], addresses: Mapping[str, Sequence[PackageKey]]
+    tx: Transaction,
+    items: Sequence[Placed],
+    addresses: Mapping[str, Sequence[PackageKey]],
+    known: Mapping[str, Stored] | None = None,
 ) -> dict[str, int]:
-    """Store packages that are new, with the addresses under which feeds speak of them; return all ids by key."""
-    present = ids_of(tx, (item.key for item in items))
+    """Store packages that are new, with the addresses under which feeds speak of them; return all ids by key.
+
+    `known` is what `stored_packages` has just told in the same transaction.
+    """
+    present = stored_packages(tx, [item.key for item in items]) if known is None else known
+    ids = {item.key: present[item.key].id for item in items if item.key in present}
     new = [item for item in items if item.key not in present]
-    for part in chunks(new, 100):
-        tx.execute(tx.insert(packages).on_conflict_do_nothing(), [_row(item) for item in part])
-    added = ids_of(tx, (item.key for item in new))
-    _store_addresses(tx, added, addresses)
-    return present | added
+    if new:
+        for part in chunks(new, 100):
+            tx.execute(_INSERT[tx.dialect], [_row(item) for item in part])
+        added = {key: item.id for key, item in stored_packages(tx, [item.key for item in new]).items()}
+        _store_addresses(tx, added, addresses)
+        ids |= added
+    return ids
+
+
+_INSERT = ignoring(packages)
 
 
 def _row(item: Placed) -> dict[str, object]:
@@ -131,7 +148,10 @@ def _store_addresses(tx: Transaction, ids: Mapping[str, int], addresses: Mapping
         for address in set(addresses.get(key, ()))
     ]
     for part in chunks(rows, 200):
-        tx.execute(tx.insert(package_keys).on_conflict_do_nothing(), part)
+        tx.execute(_INSERT_KEY[tx.dialect], part)
+
+
+_INSERT_KEY = ignoring(package_keys)
 
 
 def set_digest(keys: Iterable[str]) -> str:
@@ -139,37 +159,52 @@ def set_digest(keys: Iterable[str]) -> str:
     return "sha256:" + hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
 
 
+def known_set(tx: Transaction, keys: Iterable[str]) -> int | None:
+    """Return the id of the set of exactly these packages, None when it is not stored."""
+    found = tx.execute(_SET, {"digest": set_digest(keys)}).scalar()
+    return None if found is None else int(found)
+
+
+_SET = sa.select(package_sets.c.id).where(package_sets.c.digest == sa.bindparam("digest"))
+
+
 def store_set(tx: Transaction, distro: str, ids: Mapping[str, int]) -> int:
     """Store a set of packages once and return its id."""
-    digest = set_digest(ids)
-    where = package_sets.c.digest == digest
-    known = tx.execute(sa.select(package_sets.c.id).where(where)).scalar()
+    known = known_set(tx, ids)
     if known is not None:
-        return int(known)
-    values = {"digest": digest, "distro": distro, "size": len(ids), "unassessed": {}}
-    tx.execute(tx.insert(package_sets).values(**values).on_conflict_do_nothing())
-    identity = int(tx.execute(sa.select(package_sets.c.id).where(where)).scalar_one())
+        return known
+    values = {"digest": set_digest(ids), "distro": distro, "size": len(ids), "unassessed": {}}
+    tx.execute(_INSERT_SET[tx.dialect], values)
+    identity = int(tx.execute(_SET, {"digest": values["digest"]}).scalar_one())
     for part in chunks(sorted(ids.values())):
-        rows = [{"set_id": identity, "package_id": package} for package in part]
-        tx.execute(tx.insert(set_members).on_conflict_do_nothing(), rows)
+        tx.execute(_INSERT_MEMBER[tx.dialect], [{"set_id": identity, "package_id": package} for package in part])
     return identity
+
+
+_INSERT_SET = ignoring(package_sets)
+_INSERT_MEMBER = ignoring(set_members)
 
 
 def count_unassessed(tx: Transaction, set_ids: Iterable[int]) -> None:
     """Bring up to date how many packages of these sets could not be judged, and why."""
     for part in chunks(set_ids):
         counts: dict[int, Counter[str]] = {identity: Counter() for identity in part}
-        statement = (
-            sa.select(set_members.c.set_id, packages.c.not_assessed, sa.func.count().label("n"))
-            .join(packages, packages.c.id == set_members.c.package_id)
-            .where(set_members.c.set_id.in_(part), packages.c.not_assessed.is_not(None))
-            .group_by(set_members.c.set_id, packages.c.not_assessed)
-        )
-        for row in tx.execute(statement):
+        for row in tx.execute(_UNASSESSED, {"sets": part}).all():
             counts[row.set_id][row.not_assessed] = row.n
-        update = sa.update(package_sets).where(package_sets.c.id == sa.bindparam("which"))
-        rows = [{"which": identity, "unassessed": dict(count)} for identity, count in counts.items()]
-        tx.execute(update, rows)
+        tx.execute(_COUNT, [{"which": identity, "counted": dict(count)} for identity, count in counts.items()])
+
+
+_UNASSESSED = (
+    sa.select(set_members.c.set_id, packages.c.not_assessed, sa.func.count().label("n"))
+    .join(packages, packages.c.id == set_members.c.package_id)
+    .where(one_of(set_members.c.set_id, "sets"), packages.c.not_assessed.is_not(None))
+    .group_by(set_members.c.set_id, packages.c.not_assessed)
+)
+_COUNT = (
+    sa.update(package_sets)
+    .where(package_sets.c.id == sa.bindparam("which"))
+    .values(unassessed=sa.bindparam("counted", type_=package_sets.c.unassessed.type))
+)
 
 
 def addressed(tx: Transaction, addresses: Iterable[PackageKey]) -> list[int]:

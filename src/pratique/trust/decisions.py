@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.core.database.prepared import one_of
 from pratique.core.ids import new_id
 from pratique.registry.types import GateState
 from pratique.scan.types import Place
@@ -32,14 +33,17 @@ def current(tx: Transaction, places: Sequence[Place], policy: str) -> dict[Place
     digests = sorted({place.digest for place in places})
     found: dict[Place, Decision] = {}
     for start in range(0, len(digests), _CHUNK):
-        statement = sa.select(decisions).where(
-            decisions.c.digest.in_(digests[start : start + _CHUNK]), decisions.c.policy == policy, _CURRENT
-        )
-        for row in tx.execute(statement):
+        values = {"digests": digests[start : start + _CHUNK], "policy": policy}
+        for row in tx.execute(_HELD, values).all():
             place = wanted.get((row.digest, row.repository_id))
             if place is not None:
                 found[place] = _decision(row)
     return found
+
+
+_HELD = sa.select(decisions).where(
+    one_of(decisions.c.digest, "digests"), decisions.c.policy == sa.bindparam("policy"), _CURRENT
+)
 
 
 def record_many(
@@ -48,7 +52,7 @@ def record_many(
     """Write decisions in the order of `answers`, and end those that held before them."""
     for start in range(0, len(replaced), _CHUNK):
         ids = [decision.id for decision in replaced[start : start + _CHUNK]]
-        tx.execute(sa.update(decisions).where(decisions.c.id.in_(ids)).values(superseded_at=tx.now))
+        tx.execute(_END, {"ids": ids, "now": tx.now})
     taken = [
         Decision(
             id=new_id(),
@@ -64,8 +68,12 @@ def record_many(
         for answer in answers
     ]
     if taken:
-        tx.execute(sa.insert(decisions), [_values(decision) for decision in taken])
+        tx.execute(_INSERT, [_values(decision) for decision in taken])
     return taken
+
+
+_END = sa.update(decisions).where(one_of(decisions.c.id, "ids")).values(superseded_at=sa.bindparam("now"))
+_INSERT = sa.insert(decisions)
 
 
 def supersede(tx: Transaction, place: Place, policy: str) -> None:
@@ -111,7 +119,10 @@ def outdated(tx: Transaction, policy: str, revision: str, limit: int = 500) -> l
 
 def next_due(tx: Transaction) -> int | None:
     """Return the next instant at which a decision can change by time alone."""
-    return tx.execute(sa.select(sa.func.min(decisions.c.valid_until)).where(_CURRENT)).scalar()
+    return tx.execute(_NEXT).scalar()
+
+
+_NEXT = sa.select(sa.func.min(decisions.c.valid_until)).where(_CURRENT)
 
 
 def closed_under(tx: Transaction, lineage: str) -> list[Place]:

@@ -7,6 +7,7 @@ import zlib
 import sqlalchemy as sa
 
 from pratique.core.database.database import Database
+from pratique.core.database.prepared import inserts
 from pratique.core.database.schema import epochs
 from pratique.core.database.transaction import Transaction
 
@@ -24,9 +25,16 @@ def bump_epoch(tx: Transaction, name: str) -> None:
     A counter is kept in parts, one per writer, so that transactions at the same time do not fail over it.
     """
     shard = zlib.crc32(tx.writer_id.encode()) % SHARDS
-    insert = tx.insert(epochs).values(name=name, shard=shard, value=1)
-    tx.execute(insert.on_conflict_do_update(index_elements=["name", "shard"], set_={"value": epochs.c.value + 1}))
+    tx.execute(_BUMP[tx.dialect], {"name": name, "shard": shard, "value": 1})
     tx.hint(f"epoch:{name}")
+
+
+_BUMP = inserts(
+    epochs,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["name", "shard"], set_={"value": epochs.c.value + insert.excluded.value}
+    ),
+)
 
 
 class Epochs:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pratique.core.database.epochs import bump_epoch
+from pratique.core.database.prepared import one_of
 from pratique.core.database.transaction import Transaction
 from pratique.core.errors import Invalid, NotFound
 from pratique.core.findings.tables import exemptions, findings, rule_names
@@ -53,11 +54,19 @@ def get(tx: Transaction, exemption_id: str) -> Exemption:
 
 def active(tx: Transaction, lineage: str | None = None) -> tuple[Exemption, ...]:
     """Return the exemptions in force at `tx.now`, of those that cover something of `lineage` if it is given."""
-    query = sa.select(exemptions).where(exemptions.c.expires_at > tx.now, exemptions.c.revoked_at.is_(None))
-    if lineage is not None:
-        below = _parents(lineage)
-        query = query.where(exemptions.c.lineage.in_([lineage, "", *below]))
-    return tuple(_exemption(row) for row in tx.execute(query.order_by(exemptions.c.id)))
+    if lineage is None:
+        rows = tx.execute(_ACTIVE, {"now": tx.now}).all()
+    else:
+        rows = tx.execute(_ACTIVE_OF, {"now": tx.now, "lineages": [lineage, "", *_parents(lineage)]}).all()
+    return tuple(_exemption(row) for row in rows)
+
+
+_ACTIVE = (
+    sa.select(exemptions)
+    .where(exemptions.c.expires_at > sa.bindparam("now"), exemptions.c.revoked_at.is_(None))
+    .order_by(exemptions.c.id)
+)
+_ACTIVE_OF = _ACTIVE.where(one_of(exemptions.c.lineage, "lineages"))
 
 
 def covering(tx: Transaction, wanted: Iterable[Finding]) -> dict[str, Exemption]:

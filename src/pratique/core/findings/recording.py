@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pratique.core.database.epochs import bump_epoch
+from pratique.core.database.prepared import ignoring, inserts, one_of
 from pratique.core.database.transaction import Transaction
 from pratique.core.findings import exempting
 from pratique.core.findings.tables import findings, occurrences, rule_names, subjects
@@ -22,6 +23,10 @@ CHUNK = 1000
 
 Item = tuple[str, str, Sequence[Occurrence]]
 """Lineage, subject, and what the subject shows."""
+
+
+_Weighed = Mapping[tuple[str, str], Sequence[tuple[Occurrence, bytes]]]
+"""What subjects show, by lineage and subject, each occurrence with its content."""
 
 
 class _Place(NamedTuple):
@@ -53,12 +58,13 @@ class _Difference:
 
 def record(tx: Transaction, domain: str, items: Sequence[Item], rules: Collection[str] | None) -> FindingChange:
     """Make `items` what their subjects show: of all rules, or of `rules` only."""
+    weighed = _weighed(items)
     if rules is None:
-        items = _skip_unchanged(tx, domain, items)
-    if not items:
+        weighed = _skip_unchanged(tx, domain, weighed)
+    if not weighed:
         return FindingChange()
-    ids = _subject_ids(tx, domain, items)
-    wanted = _wanted(items, ids)
+    ids = _subject_ids(tx, domain, weighed)
+    wanted = _wanted(weighed, ids)
     difference = _compare(wanted, _stored(tx, ids, rules))
     if rules is not None and difference:
         _forget_content(tx, ids.values())
@@ -84,79 +90,98 @@ def content_of(occurrence: Occurrence) -> bytes:
     return hashlib.blake2b(encoded, digest_size=16).digest()
 
 
-def _skip_unchanged(tx: Transaction, domain: str, items: Sequence[Item]) -> list[Item]:
+def _weighed(items: Sequence[Item]) -> _Weighed:
+    """Return each item with the contents of its occurrences; of a subject that is given twice the last counts."""
+    return {
+        (lineage, subject): [(occurrence, content_of(occurrence)) for occurrence in found]
+        for lineage, subject, found in items
+    }
+
+
+def _skip_unchanged(tx: Transaction, domain: str, items: _Weighed) -> _Weighed:
     """Return the items that differ from what was last recorded for their subjects, and note their new contents."""
-    contents = {(lineage, subject): _content_of_all(found) for lineage, subject, found in items}
-    stored = {(row.lineage, row.subject): row.content for row in _subject_rows(tx, domain, [item[1] for item in items])}
+    contents = {place: _content_of_all(found) for place, found in items.items()}
+    stored = {(row.lineage, row.subject): row.content for row in _subject_rows(tx, domain, items)}
     changed = {place: content for place, content in contents.items() if stored.get(place) != content}
     if changed:
-        insert = tx.insert(subjects)
         rows = [
             {"domain": domain, "lineage": lineage, "subject": subject, "content": content}
             for (lineage, subject), content in changed.items()
         ]
-        tx.execute(
-            insert.on_conflict_do_update(
-                index_elements=["subject", "lineage", "domain"], set_={"content": insert.excluded.content}
-            ),
-            rows,
-        )
-    return [item for item in items if (item[0], item[1]) in changed]
+        tx.execute(_NOTE[tx.dialect], rows)
+    return {place: items[place] for place in changed}
 
 
-def _content_of_all(found: Sequence[Occurrence]) -> bytes:
-    parts = sorted(content_of(occurrence) for occurrence in found)
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+_NOTE = inserts(
+    subjects,
+    lambda insert: insert.on_conflict_do_update(
+        index_elements=["subject", "lineage", "domain"], set_={"content": insert.excluded.content}
+    ),
+)
 
 
-def _subject_rows(tx: Transaction, domain: str, names: Iterable[str]) -> Iterator[sa.Row[Any]]:
-    for chunk in chunks(set(names)):
-        yield from tx.execute(
-            sa.select(subjects.c.id, subjects.c.lineage, subjects.c.subject, subjects.c.content).where(
-                subjects.c.subject.in_(chunk), subjects.c.domain == domain
-            )
-        )
+def _content_of_all(found: Sequence[tuple[Occurrence, bytes]]) -> bytes:
+    return hashlib.blake2b(b"".join(sorted(content for _, content in found)), digest_size=16).digest()
 
 
-def _subject_ids(tx: Transaction, domain: str, items: Sequence[Item]) -> dict[tuple[str, str], int]:
-    wanted = {(lineage, subject) for lineage, subject, _ in items}
+def _subject_rows(tx: Transaction, domain: str, places: Collection[tuple[str, str]]) -> Iterator[sa.Row[Any]]:
+    for chunk in chunks({subject for _, subject in places}):
+        yield from tx.execute(_SUBJECTS, {"subjects": chunk, "domain": domain}).all()
 
+
+_SUBJECTS = sa.select(subjects.c.id, subjects.c.lineage, subjects.c.subject, subjects.c.content).where(
+    one_of(subjects.c.subject, "subjects"), subjects.c.domain == sa.bindparam("domain")
+)
+
+
+def _subject_ids(tx: Transaction, domain: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
     def read() -> dict[tuple[str, str], int]:
-        rows = _subject_rows(tx, domain, [subject for _, subject in wanted])
-        return {(row.lineage, row.subject): row.id for row in rows if (row.lineage, row.subject) in wanted}
+        rows = _subject_rows(tx, domain, places)
+        return {(row.lineage, row.subject): row.id for row in rows if (row.lineage, row.subject) in places}
 
     ids = read()
     missing = [
         {"domain": domain, "lineage": lineage, "subject": subject, "content": None}
-        for lineage, subject in wanted - ids.keys()
+        for lineage, subject in places
+        if (lineage, subject) not in ids
     ]
     if not missing:
         return ids
-    tx.execute(tx.insert(subjects).on_conflict_do_nothing(), missing)
+    tx.execute(_NEW_SUBJECT[tx.dialect], missing)
     return read()
 
 
-def _wanted(items: Sequence[Item], ids: Mapping[tuple[str, str], int]) -> dict[_Place, tuple[Occurrence, bytes]]:
+_NEW_SUBJECT = ignoring(subjects)
+
+
+def _wanted(items: _Weighed, ids: Mapping[tuple[str, str], int]) -> dict[_Place, tuple[Occurrence, bytes]]:
     return {
-        _Place(ids[lineage, subject], occurrence.finding.key, occurrence.version): (occurrence, content_of(occurrence))
-        for lineage, subject, found in items
-        for occurrence in found
+        _Place(ids[place], occurrence.finding.key, occurrence.version): (occurrence, content)
+        for place, found in items.items()
+        for occurrence, content in found
     }
 
 
 def _stored(tx: Transaction, ids: Mapping[tuple[str, str], int], rules: Collection[str] | None) -> dict[_Place, _Known]:
     stored: dict[_Place, _Known] = {}
-    query = sa.select(
-        occurrences.c.subject_id, occurrences.c.finding_id, occurrences.c.version, occurrences.c.content, findings.c.key
-    ).join(findings, findings.c.id == occurrences.c.finding_id)
-    if rules is not None:
-        # The lineages say nothing that the subjects do not, but they lead to few findings of a rule that all have.
-        lineages = sorted({lineage for lineage, _ in ids})
-        query = query.where(findings.c.rule.in_(list(rules)), findings.c.lineage.in_(lineages))
-    for chunk in chunks(ids.values()):
-        for row in tx.execute(query.where(occurrences.c.subject_id.in_(chunk))):
+    for chunk in chunks(ids.items()):
+        values: dict[str, Any] = {"subjects": [identity for _, identity in chunk]}
+        if rules is not None:
+            # The lineages say nothing that the subjects do not, but they lead to few findings of a rule that all have.
+            values |= {"rules": list(rules), "lineages": sorted({lineage for (lineage, _), _ in chunk})}
+        for row in tx.execute(_SHOWN if rules is None else _SHOWN_OF, values).all():
             stored[_Place(row.subject_id, row.key, row.version)] = _Known(row.finding_id, row.content)
     return stored
+
+
+_SHOWN = (
+    sa.select(
+        occurrences.c.subject_id, occurrences.c.finding_id, occurrences.c.version, occurrences.c.content, findings.c.key
+    )
+    .join(findings, findings.c.id == occurrences.c.finding_id)
+    .where(one_of(occurrences.c.subject_id, "subjects"))
+)
+_SHOWN_OF = _SHOWN.where(one_of(findings.c.rule, "rules"), one_of(findings.c.lineage, "lineages"))
 
 
 def _compare(wanted: Mapping[_Place, tuple[Occurrence, bytes]], stored: Mapping[_Place, _Known]) -> _Difference:
@@ -173,7 +198,14 @@ def _compare(wanted: Mapping[_Place, tuple[Occurrence, bytes]], stored: Mapping[
 def _forget_content(tx: Transaction, ids: Iterable[int]) -> None:
     """Make the next full replacement of these subjects compare row by row."""
     for chunk in chunks(ids):
-        tx.execute(sa.update(subjects).where(subjects.c.id.in_(chunk)).values(content=None))
+        tx.execute(_FORGET, {"subjects": chunk})
+
+
+_FORGET = (
+    sa.update(subjects)
+    .where(one_of(subjects.c.id, "subjects"), subjects.c.content.is_not(None))
+    .values(content=sa.null())
+)
 
 
 @dataclass(slots=True)
@@ -183,28 +215,37 @@ class _Findings:
 
 
 def _store_findings(tx: Transaction, wanted: Mapping[str, Finding]) -> _Findings:
-    """Insert new findings, bring known ones up to date and reopen resolved ones."""
+    """Insert new findings, bring known ones up to date where they differ, and reopen resolved ones."""
+    if not wanted:
+        return _Findings({}, [])
     known = _known_findings(tx, wanted)
+    exempt = exempting.active(tx)
+    rows = {key: _row(finding) | _exempted(finding, exempt) for key, finding in wanted.items()}
     new = [key for key in wanted if key not in known]
-    reopened = [key for key in wanted if key in known and known[key].resolved_at is not None]
-    exempt = exempting.active(tx) if wanted else ()
     if new:
-        rows = [_row(wanted[key]) | _fresh(key, tx.now) | _exempted(wanted[key], exempt) for key in new]
-        tx.execute(tx.insert(findings).on_conflict_do_nothing(), rows)
-    if known:
-        changed = [_row(wanted[key]) | {"known_id": row.id, "now": tx.now} for key, row in known.items()]
-        tx.execute(_UPDATE, [row | _exempted(wanted[key], exempt) for key, row in zip(known, changed, strict=True)])
+        tx.execute(_INSERT[tx.dialect], [rows[key] | _fresh(key, tx.now) for key in new])
+    changed = [
+        rows[key] | {"known_id": row.id, "now": tx.now} for key, row in known.items() if _differs(row, rows[key])
+    ]
+    if changed:
+        tx.execute(_UPDATE, changed)
     _store_names(tx, wanted.values())
     ids = {key: row.id for key, row in known.items()}
     if new:
         ids |= {key: row.id for key, row in _known_findings(tx, new).items()}
+    reopened = [key for key, row in known.items() if row.resolved_at is not None]
     return _Findings(ids, new + reopened)
+
+
+def _differs(row: sa.Row[Any], wanted: Mapping[str, Any]) -> bool:
+    return row.resolved_at is not None or any(getattr(row, name) != wanted[name] for name in _FIELDS)
 
 
 _FIELDS = (
     "title", "severity", "severity_rank", "severity_source", "state", "exploited", "likelihood", "fix", "action",
     "aliases", "exemption_id", "exempt_until",
 )  # fmt: skip
+_INSERT = ignoring(findings)
 _UPDATE = (
     sa.update(findings)
     .where(findings.c.id == sa.bindparam("known_id"))
@@ -217,11 +258,12 @@ _UPDATE = (
 
 
 def _known_findings(tx: Transaction, keys: Iterable[str]) -> dict[str, sa.Row[Any]]:
-    known = {}
-    for chunk in chunks(keys):
-        query = sa.select(findings.c.key, findings.c.id, findings.c.resolved_at).where(findings.c.key.in_(chunk))
-        known.update({row.key: row for row in tx.execute(query)})
-    return known
+    return {row.key: row for chunk in chunks(keys) for row in tx.execute(_FINDINGS, {"keys": chunk}).all()}
+
+
+_FINDINGS = sa.select(
+    findings.c.key, findings.c.id, findings.c.resolved_at, *(findings.c[name] for name in _FIELDS)
+).where(one_of(findings.c.key, "keys"))
 
 
 def _row(finding: Finding) -> dict[str, Any]:
@@ -260,15 +302,21 @@ def _store_names(tx: Transaction, wanted: Iterable[Finding]) -> None:
     names = {finding.rule: set(finding.aliases) for finding in wanted}
     stored: dict[str, set[str]] = {rule: set() for rule in names}
     for chunk in chunks(names):
-        for row in tx.execute(sa.select(rule_names).where(rule_names.c.rule.in_(chunk))):
+        for row in tx.execute(_NAMES, {"rules": chunk}).all():
             stored[row.rule].add(row.name)
     added = [{"rule": rule, "name": name} for rule in names for name in sorted(names[rule] - stored[rule])]
     removed = [{"old_rule": rule, "old": name} for rule in names for name in sorted(stored[rule] - names[rule])]
     if added:
-        tx.execute(tx.insert(rule_names).on_conflict_do_nothing(), added)
+        tx.execute(_NAME[tx.dialect], added)
     if removed:
-        old = rule_names.c.rule == sa.bindparam("old_rule"), rule_names.c.name == sa.bindparam("old")
-        tx.execute(sa.delete(rule_names).where(*old), removed)
+        tx.execute(_UNNAME, removed)
+
+
+_NAMES = sa.select(rule_names.c.rule, rule_names.c.name).where(one_of(rule_names.c.rule, "rules"))
+_NAME = ignoring(rule_names)
+_UNNAME = sa.delete(rule_names).where(
+    rule_names.c.rule == sa.bindparam("old_rule"), rule_names.c.name == sa.bindparam("old")
+)
 
 
 def _store_occurrences(tx: Transaction, difference: _Difference, ids: Mapping[str, int]) -> None:
@@ -280,7 +328,7 @@ def _store_occurrences(tx: Transaction, difference: _Difference, ids: Mapping[st
              "evidence": occurrence.evidence, "remediation": occurrence.remediation, "first_seen": tx.now}
             for place, (occurrence, content) in difference.added.items()
         ]  # fmt: skip
-        tx.execute(sa.insert(occurrences), rows)
+        tx.execute(_ADD, rows)
     if difference.changed:
         rows = [
             {**_at(place, ids[place.key]), "new_content": content, "new_evidence": occurrence.evidence,
@@ -295,6 +343,7 @@ _PLACE = (
     occurrences.c.finding_id == sa.bindparam("at_finding"),
     occurrences.c.version == sa.bindparam("at_version"),
 )
+_ADD = sa.insert(occurrences)
 _DELETE = sa.delete(occurrences).where(*_PLACE)
 _CHANGE = (
     sa.update(occurrences)
@@ -314,13 +363,18 @@ def _at(place: _Place, finding_id: int) -> dict[str, Any]:
 def _resolve(tx: Transaction, removed: Mapping[_Place, _Known]) -> list[str]:
     """Mark findings that no subject shows any more; what hangs on them stays. Returns their keys."""
     resolved: list[str] = []
-    shown = sa.exists().where(occurrences.c.finding_id == findings.c.id)
     for chunk in chunks({known.finding_id for known in removed.values()}):
-        rows = tx.execute(
-            sa.update(findings)
-            .where(findings.c.id.in_(chunk), sa.not_(shown), findings.c.resolved_at.is_(None))
-            .values(resolved_at=tx.now, changed_at=tx.now)
-            .returning(findings.c.key)
-        )
-        resolved += rows.scalars()
+        resolved += tx.execute(_RESOLVE, {"ids": chunk, "now": tx.now}).scalars()
     return sorted(resolved)
+
+
+_RESOLVE = (
+    sa.update(findings)
+    .where(
+        one_of(findings.c.id, "ids"),
+        sa.not_(sa.exists().where(occurrences.c.finding_id == findings.c.id)),
+        findings.c.resolved_at.is_(None),
+    )
+    .values(resolved_at=sa.bindparam("now"), changed_at=sa.bindparam("now"))
+    .returning(findings.c.key)
+)
