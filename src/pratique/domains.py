@@ -16,6 +16,8 @@ from pratique.registry.assembly import create_service
 from pratique.registry.jobs import register_jobs as register_registry_jobs
 from pratique.registry.service import RegistryService
 from pratique.scan.announce import Announcer
+from pratique.scan.bases.jobs import BaseJobs
+from pratique.scan.bases.keeping import BaseKeeper
 from pratique.scan.child import ReaderPool
 from pratique.scan.indexing import Indexer
 from pratique.scan.jobs import ScanJobs
@@ -103,6 +105,8 @@ def order_of(ecosystem: str, version: str) -> bytes:
 def _join_scan(ground: Ground, registry: RegistryService, advisories: AdvisoryStore, reader: ReaderPool) -> ScanJobs:
     settings = ground.settings.advisories
     announcer = Announcer(ground.findings, ground.events)
+    bases = BaseJobs(ground.jobs, ground.events, BaseKeeper(ground.database, registry, announcer))
+    bases.register(ground.handlers)
     jobs = ScanJobs(
         ground.database,
         ground.jobs,
@@ -113,6 +117,7 @@ def _join_scan(ground: Ground, registry: RegistryService, advisories: AdvisorySt
         announcer=announcer,
         mirror=settings.mirror,
         security_index=settings.security_index,
+        judged_again=bases.judged_again,
     )
     jobs.register(ground.handlers, sync_every=settings.sync_every if settings.sync else None)
     return jobs

@@ -9,6 +9,7 @@ from pratique.core.blobs import BlobStore
 from pratique.core.blobs.reader import open_blob, read_spans
 from pratique.core.database import Database, Transaction
 from pratique.core.permissions import Extent
+from pratique.registry import naming
 from pratique.registry.blobs import spans_of
 from pratique.registry.deletions import MANIFEST_DELETED
 from pratique.registry.errors import BlobUnknown, ManifestUnknown
@@ -26,10 +27,12 @@ from pratique.registry.types import (
     GateReason,
     GateState,
     ImageSource,
+    ManifestName,
     ManifestSummary,
     MemberSource,
     RepositoryRef,
     RepositorySummary,
+    ServedTag,
     TagSummary,
 )
 
@@ -195,6 +198,22 @@ class RegistryService:
         if before is not None:
             query = query.where(manifests.c.id < before)
         return [self._summary(tx, row) for row in tx.execute(query).all()]
+
+    def names_of(self, tx: Transaction, digests: Sequence[str]) -> list[ManifestName]:
+        """Return the tags under which these manifests, or indexes that list them, are served or wait."""
+        return naming.names_of(tx, digests)
+
+    def indexes_of(self, tx: Transaction, digests: Sequence[str]) -> dict[str, str]:
+        """Return the indexes that list any of these manifests, each with one that it lists."""
+        return naming.listed_in(tx, digests)
+
+    def served_tags(self, tx: Transaction, repository: str) -> list[ServedTag]:
+        """Return the tags of a repository whose served manifest is open, those that moved last first."""
+        return naming.served_tags(tx, repository)
+
+    def runnable_members(self, tx: Transaction, repository: str, digest: str) -> list[str]:
+        """Return the open members of an index that can run."""
+        return naming.runnable_members(tx, repository, digest)
 
     def open_blob(self, digest: str) -> BinaryIO:
         """Open a stored blob for reading from its first byte; raises BlobUnknown. For workers: it blocks.

@@ -139,6 +139,17 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class QuarantineMark:
+    """What whoever may write quarantine has said about a manifest."""
+
+    state: str
+    """`Passed` or `Failed`, in the words of Azure Container Registry."""
+    details: Any
+    marked_at: int
+    marked_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryRef:
     """A repository by its id (what other tables point to) and its name (what people see)."""
 
@@ -199,6 +210,28 @@ class RepositorySummary:
     manifests: int
     tags: int
     pushed_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestName:
+    """A tag that serves a manifest, or for which it waits."""
+
+    repository: str
+    tag: str
+    digest: str
+    """The manifest that was asked about."""
+    pointed: str
+    """What the tag points to: the manifest itself, or an index that lists it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedTag:
+    """What readers of a tag get."""
+
+    name: str
+    digest: str
+    is_index: bool
+    moved_at: int
 
 
 @dataclass(frozen=True, slots=True)

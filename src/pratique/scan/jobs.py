@@ -40,6 +40,7 @@ class ScanJobs:
         announcer: Announcer,
         mirror: str = "",
         security_index: str = "",
+        judged_again: Callable[[Transaction], None] = lambda _tx: None,
     ) -> None:
         self._database = database
         self._jobs = jobs
@@ -48,6 +49,7 @@ class ScanJobs:
         self._indexer = indexer
         self._rejudger = rejudger
         self._announcer = announcer
+        self._judged_again = judged_again
         self._mirror = mirror
         self._options = {"security_index": security_index} if security_index else {}
 
@@ -145,6 +147,8 @@ class ScanJobs:
             self._rejudger.spread(context.raise_if_cancelled, context.progress)
             return
         done = self._rejudger.run(context.raise_if_cancelled, context.progress)
+        if done.changed:
+            self._database.write(self._judged_again)
         context.progress(
             done.images, done.images, f"{done.packages} packages judged, {done.changed} changed, {done.images} images"
         )

@@ -1,7 +1,7 @@
 """What to do about a finding, in words and as the key by which recommendations group.
 
-Action keys: `os-update|DISTRO|SOURCE`, `app-update|ECOSYSTEM|NAME`, `load-data|…`, `rebuild-supported|DISTRO`,
-`not-assessed|…`.
+Action keys: `base-upgrade|DISTRO|BASE`, `os-update|DISTRO|SOURCE`, `app-update|ECOSYSTEM|NAME`, `load-data|…`,
+`rebuild-supported|DISTRO`, `not-assessed|…`.
 """
 
 import re
@@ -39,6 +39,14 @@ def remediation_of(package: Package, record: Mapping[str, Any]) -> str:
         )
     wanted = _APPLICATIONS.get(package.ecosystem, "{name} {fix} or later").format(name=package.name, fix=best)
     return f"Raise the dependency from {package.version} to {wanted}{also} and rebuild the image."
+
+
+def on_newer_base(package: Package) -> str:
+    """What to do about a match that a newer build of the base is without; which one, only the recommendation says."""
+    return (
+        f"{package.name} {package.version} came with the base image, and a newer build of that base does not have "
+        "this: name the newer base in FROM and build the image again. The recommendation names it."
+    )
 
 
 def _without_fix(package: Package, record: Mapping[str, Any]) -> str:

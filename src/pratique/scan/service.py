@@ -1,6 +1,6 @@
 """What other domains may ask of the scanner."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from pratique.advisories.types import NeededFeed
 from pratique.core.database import Transaction
+from pratique.scan.bases import told
+from pratique.scan.bases.told import BaseUpgrade, ImageBase, ReplacedFile
 from pratique.scan.facts import ecosystems_of, facts_of, severity_counts
 from pratique.scan.image_layers import stored_layers
 from pratique.scan.tables import images, places
@@ -51,6 +53,18 @@ class ScanService:
         """Return what is told of an image's layers, from the lowest; empty when it was not read."""
         found = tx.execute(sa.select(images.c.layers).where(images.c.digest == digest)).scalar()
         return stored_layers(found) if found else []
+
+    def base(self, tx: Transaction, digest: str) -> ImageBase | None:
+        """Return what an image was built on; None when no other image is known that it goes on from."""
+        return told.base_of(tx, digest)
+
+    def replaced(self, tx: Transaction, digest: str) -> tuple[ReplacedFile, ...]:
+        """Return files of an image's base that later layers delete or replace, of those that layer reports name."""
+        return told.replaced(tx, digest)
+
+    def base_upgrades(self, tx: Transaction, keys: Collection[str]) -> dict[str, BaseUpgrade]:
+        """Return the bases that actions `base-upgrade|…|KEY` speak about, by key."""
+        return told.upgrades(tx, keys)
 
     def reading(self, tx: Transaction, limit: int = 100) -> list[Place]:
         """Return images that were pushed and have no facts yet, newest first."""

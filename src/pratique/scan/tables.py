@@ -128,6 +128,14 @@ changes = sa.Table(
     sa.Column("coverage", sa.Boolean, nullable=False, comment="packages became assessable, or ceased to be"),
 )
 
+dirty_packages = sa.Table(
+    "scan_dirty_packages",
+    metadata,
+    sa.Column("change_id", Id, sa.ForeignKey("scan_changes.id"), primary_key=True),
+    sa.Column("package_id", Surrogate, sa.ForeignKey("scan_packages.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 dirty_sets = sa.Table(
     "scan_dirty_sets",
     metadata,
@@ -148,4 +156,56 @@ advisory_state = sa.Table(
     sa.Column("revision", TextC, nullable=False),
     sa.Column("starter", sa.Boolean, nullable=False),
     sa.Column("updated_at", Micros, nullable=False),
+)
+
+chains = sa.Table(
+    "scan_chains",
+    metadata,
+    sa.Column("chain", TextC, primary_key=True, comment="ChainID of the first n layers of some image (OCI image spec)"),
+    sa.Column("parent", TextC, nullable=False, comment="ChainID of its first n - 1 layers; '' for n = 1"),
+    sa.Index("ix_scan_chains_parent", "parent"),
+)
+
+image_chains = sa.Table(
+    "scan_image_chains",
+    metadata,
+    sa.Column("digest", TextC, primary_key=True, comment="digest of the manifest"),
+    sa.Column("chain", TextC, nullable=False, comment="ChainID of all its layers"),
+    sa.Column("depth", sa.Integer, nullable=False, comment="number of its layers"),
+    sa.Column("base", TextC, nullable=False, comment="longest chain below its own that is a whole image; '' for none"),
+    sa.Column("base_depth", sa.Integer, nullable=False, comment="number of layers of its base; 0 for none"),
+    sa.Index("ix_scan_image_chains_chain", "chain"),
+    sa.Index("ix_scan_image_chains_base", "base", "digest"),
+)
+
+bases = sa.Table(
+    "scan_bases",
+    metadata,
+    sa.Column("chain", TextC, primary_key=True, comment="ChainID of the base: all its layers"),
+    sa.Column("key", TextC, nullable=False, comment="what recommendations group by: hash of repository and tag"),
+    sa.Column("digest", TextC, nullable=False, comment="manifest of the base that was chosen"),
+    sa.Column("repository", TextC, nullable=False, comment="where it is, or was"),
+    sa.Column("tag", TextC, nullable=False, comment="its name there, of now or of before; '' for none"),
+    sa.Column("named", sa.Boolean, nullable=False, comment="the tag still stands for this digest"),
+    sa.Column("distro", TextC, nullable=False),
+    sa.Column("target", TextC, nullable=False, comment="manifest of a newer build that is better; '' for none"),
+    sa.Column("target_tag", TextC, nullable=False),
+    sa.Column("compared", JsonText, nullable=False, comment="counts by severity: before, cleared, left, brought"),
+    sa.Column("cleared", JsonText, nullable=False, comment="alias groups that the newer build is without"),
+    sa.Column("why_not", sa.Text, nullable=False, comment="why no newer build is named; '' when one is"),
+    sa.Column("pending", JsonText, nullable=True, comment="alias groups whose findings are to be written anew"),
+    sa.Column("updated_at", Micros, nullable=False),
+    sa.Index("ix_scan_bases_key", "key"),
+    sa.Index("ix_scan_bases_repository", "repository"),
+)
+
+served_names = sa.Table(
+    "scan_served_names",
+    metadata,
+    sa.Column("repository", TextC, primary_key=True),
+    sa.Column("digest", TextC, primary_key=True, comment="manifest or index that readers of the tag got"),
+    sa.Column("tag", TextC, primary_key=True),
+    sa.Column("at", Micros, nullable=False),
+    sa.Index("ix_scan_served_names_digest", "digest"),
+    sqlite_with_rowid=False,
 )

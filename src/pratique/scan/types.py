@@ -16,6 +16,9 @@ IMAGES_ASSESSED = "pratique.scan.images.assessed.v1"
 FINDINGS_CHANGED = "pratique.scan.findings.changed.v1"
 """Published inside the transaction that changed findings: `{domain, lineages}`."""
 
+BASE_SEEN = "pratique.scan.base.seen.v1"
+"""Published inside the transaction that placed an image: `{chain, relink}`; relink: images go on where it ends."""
+
 FEED_UPDATED = "pratique.advisories.feed.updated.v1"
 """Published when advisory data changed: `{"feeds": […], "names": [[ecosystem, name], …] | null, "revision": …}`."""
 

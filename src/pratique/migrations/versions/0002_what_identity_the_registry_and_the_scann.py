@@ -40,6 +40,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_doomed_segments_state_due_at", ["state", "due_at"], unique=False)
 
     op.create_table(
+        "event_heads",
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("forgotten", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_event_heads"),
+    )
+    op.create_table(
         "immutability_rules",
         sa.Column("id", Id, nullable=False),
         sa.Column("prefix", TextC, nullable=False),
@@ -59,6 +66,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("issuer", name="pk_issuer_keys"),
         comment="Last known keys of issuers, so that workloads work while an issuer is away.",
     )
+    op.create_table(
+        "outward_events",
+        sa.Column("number", Surrogate, autoincrement=True, nullable=False),
+        sa.Column("id", Id, nullable=False),
+        sa.Column("type", TextC, nullable=False),
+        sa.Column("subject", TextC, nullable=False),
+        sa.Column("scope", TextC, nullable=False),
+        sa.Column("data", JsonText(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name="pk_outward_events"),
+    )
+    with op.batch_alter_table("outward_events", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_outward_events_unplaced",
+            ["number"],
+            unique=False,
+            sqlite_where=sa.text("position IS NULL"),
+            postgresql_where=sa.text("position IS NULL"),
+        )
+        batch_op.create_index(
+            "uq_outward_events_position",
+            ["position"],
+            unique=True,
+            sqlite_where=sa.text("position IS NOT NULL"),
+            postgresql_where=sa.text("position IS NOT NULL"),
+        )
+
     op.create_table(
         "quotas",
         sa.Column("id", Id, nullable=False),
@@ -369,6 +404,15 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("principal_id", "permission", "scope", name="pk_right_uses"),
         comment="When each right was last used, to the hour.",
+    )
+    op.create_table(
+        "scan_dirty_packages",
+        sa.Column("change_id", Id, nullable=False),
+        sa.Column("package_id", Surrogate, nullable=False),
+        sa.ForeignKeyConstraint(["change_id"], ["scan_changes.id"], name="fk_scan_dirty_packages_change_id"),
+        sa.ForeignKeyConstraint(["package_id"], ["scan_packages.id"], name="fk_scan_dirty_packages_package_id"),
+        sa.PrimaryKeyConstraint("change_id", "package_id", name="pk_scan_dirty_packages"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "sign_in_provider_groups",
