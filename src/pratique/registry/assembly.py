@@ -9,8 +9,11 @@ from pratique.core.events import EventBus
 from pratique.core.http.plane import Authenticator, Plane
 from pratique.core.permissions import Authorizer
 from pratique.core.settings.schema import Registry as RegistrySettings
+from pratique.registry.acr.requests import AcrRequests
+from pratique.registry.attributes import AttributeService
 from pratique.registry.blob_requests import BlobRequests
 from pratique.registry.deletions import Deletions
+from pratique.registry.emptying import RepositoryDeletions
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Guard, Locks
 from pratique.registry.manifest_requests import ManifestRequests
@@ -66,7 +69,6 @@ def create_registry(
     manifests = ManifestRequests(
         database,
         rights,
-        authorizer,
         pushes,
         deletions,
         waiter,
@@ -84,7 +86,15 @@ def create_registry(
         gate_wait=settings.gate_wait,
         blob_lease=settings.blob_lease,
     )
-    plane = registry_plane(RegistryApp(manifests, blobs), authenticator)
+    acr = AcrRequests(
+        database,
+        store,
+        rights,
+        AttributeService(events, audit),
+        deletions,
+        RepositoryDeletions(database, events, deletions, locks, audit),
+    )
+    plane = registry_plane(RegistryApp(manifests, blobs, acr), authenticator)
     return RegistryParts(RegistryService(database, store, gate_keeper), plane, uploads)
 
 

@@ -17,10 +17,11 @@ from pratique.core.http.plane import HttpScope, Receive, Send, caller_of, thread
 from pratique.core.permissions import Caller
 from pratique.core.telemetry import METRICS
 from pratique.registry.addresses import Address
-from pratique.registry.blobs import HeldBlob, find_blob, link_blob
+from pratique.registry.blobs import HeldBlob, find_blob, link_blob, renew_lease
 from pratique.registry.deletions import Deletions
 from pratique.registry.errors import BlobUnknown, DigestInvalid, Unsupported, UploadInvalid, UploadRangeInvalid
 from pratique.registry.ingest import Ingest, Pouring
+from pratique.registry.locks import is_readable, read_locked
 from pratique.registry.manifest_requests import refusal
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.rights import DELETE, PULL, PUSH, SIGN, Rights
@@ -67,6 +68,8 @@ class BlobRequests:
         caller, name, digest = caller_of(scope), address.repository, str(parse_digest(address.last))
         self._rights.require(caller, name, PULL)
         blob = self._find(name, digest)
+        if blob.locks and not self._database.read_here(lambda tx: is_readable(tx, blob)):
+            raise read_locked("what this blob belongs to")
         if not blob.open_manifests and not self._rights.sees_held(caller, name):
             await self._wait_or_refuse(scope, name, blob)
             self._rights.require(caller, name, PULL)  # it may have been taken away meanwhile
@@ -239,7 +242,9 @@ class BlobRequests:
         if not self._rights.holds(caller, PULL, holder):
             return False
         blob = self._database.read_here(lambda tx: find_blob(tx, holder.value, digest))
-        return blob is not None and (blob.open_manifests > 0 or self._rights.sees_held(caller, holder))
+        if blob is None or (blob.locks and not self._database.read_here(lambda tx: is_readable(tx, blob))):
+            return False
+        return blob.open_manifests > 0 or self._rights.sees_held(caller, holder)
 
     async def _holders(self, digest: str) -> list[str]:
         query = (
@@ -259,11 +264,12 @@ class BlobRequests:
         return True
 
     async def _renew(self, blob: HeldBlob) -> None:
-        now = self._database.clock.now()
-        if blob.lease_until - now < self._lease // 2:
-            await self._database.write_async(
-                lambda tx: link_blob(tx, blob.repository_id, blob.id, tx.now + self._lease)
-            )
+        """Make sure that the blob stays for half a lease at least; raises BlobUnknown when collection was quicker."""
+        now = self._database.read_here(lambda tx: tx.now)
+        if blob.lease_until - now >= self._lease // 2:
+            return
+        if not await self._database.write_async(lambda tx: renew_lease(tx, blob, tx.now + self._lease)):
+            raise BlobUnknown("there is no such blob in this repository", remedy="push it, or check the digest")
 
     def _find(self, name: RepositoryName, digest: str) -> HeldBlob:
         blob = self._database.read_here(lambda tx: find_blob(tx, name.value, digest))

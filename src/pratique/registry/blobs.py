@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from pratique.core.blobs import SegmentSpan
 from pratique.core.database import Transaction
+from pratique.registry.collection.segments import claim_segments
 from pratique.registry.tables import blobs, repositories, repository_blobs
 
 _HELD_BLOB = (
@@ -19,6 +20,7 @@ _HELD_BLOB = (
         repository_blobs.c.manifests,
         repository_blobs.c.open_manifests,
         repository_blobs.c.lease_until,
+        repositories.c.locks,
     )
     .select_from(repositories)
     .join(repository_blobs, repository_blobs.c.repository_id == repositories.c.id)
@@ -40,6 +42,8 @@ class HeldBlob:
     manifests: int
     open_manifests: int
     lease_until: int
+    locks: int
+    """What is locked on the repository."""
 
 
 def find_blob(tx: Transaction, repository: str, digest: str) -> HeldBlob | None:
@@ -56,6 +60,7 @@ def find_blob(tx: Transaction, repository: str, digest: str) -> HeldBlob | None:
         manifests=row.manifests,
         open_manifests=row.open_manifests,
         lease_until=row.lease_until,
+        locks=row.locks,
     )
 
 
@@ -80,10 +85,18 @@ def link_blob(tx: Transaction, repository_id: str, blob_id: int, lease_until: in
     )
 
 
+def renew_lease(tx: Transaction, blob: HeldBlob, lease_until: int) -> bool:
+    """Renew the lease of a blob that was found here; False when collection has taken it since."""
+    link = repository_blobs.c
+    mine = (link.repository_id == blob.repository_id) & (link.blob_id == blob.id)
+    return tx.execute(sa.update(repository_blobs).where(mine).values(lease_until=lease_until)).rowcount == 1
+
+
 def store_blob(
     tx: Transaction, repository_id: str, digest: str, spans: Sequence[SegmentSpan], lease_until: int
 ) -> tuple[SegmentSpan, ...]:
     """Record a finished blob; return its segments when they are *not* needed, as the bytes lie here already."""
+    claim_segments(tx, spans)
     size = sum(span.size for span in spans)
     made = tx.execute(
         tx.insert(blobs)

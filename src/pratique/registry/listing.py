@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from pratique.core.database import Transaction
 from pratique.core.permissions import Extent, Scope
+from pratique.registry.locks import NO_LIST
 from pratique.registry.repositories import require_repository
 from pratique.registry.tables import gates, manifests, repositories, tags
 from pratique.registry.types import GateState, RepositoryName
@@ -28,7 +29,7 @@ def list_repositories(tx: Transaction, extents: Sequence[Extent], limit: int, la
     """Return names that lie in one of the extents, after `last`; filtered by the database."""
     query = (
         sa.select(repositories.c.name)
-        .where(repositories.c.name > last, in_extents(extents))
+        .where(repositories.c.name > last, in_extents(extents), listed(repositories))
         .order_by(repositories.c.name)
         .limit(limit + 1)
     )
@@ -40,7 +41,7 @@ def list_tags(tx: Transaction, name: RepositoryName, limit: int, last: str = "")
     repository_id = require_repository(tx, name)
     query = (
         sa.select(tags.c.name)
-        .where(tags.c.repository_id == repository_id, tags.c.name > last)
+        .where(tags.c.repository_id == repository_id, tags.c.name > last, listed(tags))
         .order_by(tags.c.name)
         .limit(limit + 1)
     )
@@ -59,6 +60,7 @@ def list_referrers(
         .join(repositories, repositories.c.id == manifests.c.repository_id)
         .join(gates, gates.c.manifest_id == manifests.c.id)
         .where(repositories.c.name == name.value, manifests.c.subject == subject, manifests.c.id > after)
+        .where(listed(manifests))
         .order_by(manifests.c.id)
         .limit(PAGE + 1)
     )
@@ -82,6 +84,11 @@ def _descriptor(row: sa.Row[Any]) -> dict[str, Any]:
 
 def _page(names: Sequence[str], limit: int) -> Listed:
     return Listed(tuple(names[:limit]), len(names) > limit)
+
+
+def listed(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Return the condition that a repository, tag or manifest is not locked against being listed."""
+    return table.c.locks.bitwise_and(NO_LIST) == 0
 
 
 def in_extents(extents: Sequence[Extent]) -> sa.ColumnElement[bool]:

@@ -16,8 +16,9 @@ from typing import Protocol, Self
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
+from pratique.registry.blobs import HeldBlob
 from pratique.registry.errors import ContentLocked, ReadLocked
-from pratique.registry.tables import manifests, repositories, tags
+from pratique.registry.tables import manifest_blobs, manifests, repositories, tags
 
 NO_DELETE = 1
 NO_WRITE = 2
@@ -129,6 +130,22 @@ class Locks:
             raise locked("the manifest is locked")
         for guard in self._guards:
             guard.check_deletion(tx, deletion)
+
+
+def is_readable(tx: Transaction, blob: HeldBlob) -> bool:
+    """True unless the repository, or every manifest in it that names the blob, is closed for reading."""
+    if blob.locks & NO_READ:
+        return False
+    if not blob.locks & HOLDS_NO_READ or not blob.manifests:
+        return True
+    naming = (
+        sa.select(manifests.c.id)
+        .join(manifest_blobs, manifest_blobs.c.manifest_id == manifests.c.id)
+        .where(manifest_blobs.c.blob_id == blob.id, manifests.c.repository_id == blob.repository_id)
+        .where(manifests.c.locks.bitwise_and(NO_READ) == 0)
+        .limit(1)
+    )
+    return tx.execute(naming).first() is not None
 
 
 def locked(what: str) -> ContentLocked:

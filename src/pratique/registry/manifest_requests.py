@@ -1,6 +1,5 @@
 """Answers requests for manifests, referrers, tags and the catalogue."""
 
-from typing import Any
 from urllib.parse import quote
 
 from pratique.core.database import Database
@@ -8,12 +7,13 @@ from pratique.core.errors import Invalid, TooLarge
 from pratique.core.http.answers import answer, answer_json
 from pratique.core.http.bodies import read_all
 from pratique.core.http.plane import HttpScope, Receive, Send, caller_of, threads_of
-from pratique.core.permissions import Authorizer, Caller
+from pratique.core.permissions import Caller, Extent
 from pratique.core.telemetry import METRICS
 from pratique.registry.addresses import Address, parse_reference
 from pratique.registry.deletions import Deletions
 from pratique.registry.errors import Held, ManifestTooLarge, ManifestUnknown, Refused
 from pratique.registry.listing import PAGE, list_referrers, list_repositories, list_tags
+from pratique.registry.locks import NO_READ, read_locked
 from pratique.registry.parsing import OCI_INDEX, Manifest
 from pratique.registry.ports import AuditTrail
 from pratique.registry.pulls import FoundManifest, find_manifest
@@ -40,7 +40,6 @@ class ManifestRequests:
         self,
         database: Database,
         rights: Rights,
-        authorizer: Authorizer,
         pushes: Pushes,
         deletions: Deletions,
         waiter: GateWaiter,
@@ -51,7 +50,6 @@ class ManifestRequests:
     ) -> None:
         self._database = database
         self._rights = rights
-        self._authorizer = authorizer
         self._pushes = pushes
         self._deletions = deletions
         self._waiter = waiter
@@ -71,6 +69,8 @@ class ManifestRequests:
             self._rights.require(caller, name, PULL)  # it may have been taken away meanwhile
             found = self._find(name, reference, sees_held=False)
         _pulled[found.state].add()
+        if found.locks & NO_READ:
+            raise read_locked(f"{name}@{found.digest}" if reference.tag is None else f"{name}:{reference}")
         if not found.is_open and not sees_held:
             raise refusal(GateState(found.state), found.reason, page_link(scope, name.value, found.digest))
         self._audit.count("registry.manifest.pull", caller, f"{name}@{found.digest}")
@@ -124,7 +124,7 @@ class ManifestRequests:
         """The names that the caller may see, and no other: the database filters."""
         del address, receive
         caller = caller_of(scope)
-        extents = self._visible(caller)
+        extents = visible_extents(self._rights, caller)
         limit, last = _page_of(scope)
         listed = await self._database.read_async(lambda tx: list_repositories(tx, extents, limit, last))
         headers = _next_page("/v2/_catalog", listed.names, limit, more=listed.more)
@@ -146,12 +146,6 @@ class ManifestRequests:
             headers["link"] = f'</v2/{name}/referrers/{subject}?last={following}{filtered}>; rel="next"'
         body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}
         await answer_json(send, 200, body, media_type=OCI_INDEX, headers=headers)
-
-    def _visible(self, caller: Caller) -> list[Any]:
-        extents = [self._authorizer.extent(caller, permission) for permission in (CATALOG, PULL)]
-        if caller.is_anonymous and all(extent.is_empty for extent in extents):
-            self._rights.require(caller, RepositoryName("catalog"), CATALOG)
-        return extents
 
     def _find(self, name: RepositoryName, reference: Reference, *, sees_held: bool) -> FoundManifest:
         found = self._database.read_here(lambda tx: find_manifest(tx, name, reference, sees_held=sees_held))
@@ -178,6 +172,14 @@ class ManifestRequests:
         if parsed[0].claims_statement:
             await threads.run(self._pushes.check_statements, parsed[0])
         return parsed
+
+
+def visible_extents(rights: Rights, caller: Caller) -> list[Extent]:
+    """Where the caller may see names of repositories; a stranger who sees none is asked to sign in."""
+    extents = [rights.extent(caller, permission) for permission in (CATALOG, PULL)]
+    if caller.is_anonymous and all(extent.is_empty for extent in extents):
+        rights.require(caller, RepositoryName("catalog"), CATALOG)
+    return extents
 
 
 def refusal(state: GateState, reason: GateReason, link: str) -> Held | Refused:

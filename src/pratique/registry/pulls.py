@@ -26,6 +26,8 @@ class FoundManifest:
     decision_id: str | None
     pending: int
     """Not 0 when the tag serves another manifest, or none, to readers."""
+    locks: int
+    """What is locked, on the repository, the manifest or the tag."""
 
     @property
     def is_open(self) -> bool:
@@ -46,11 +48,16 @@ _COLUMNS = (
     sa.type_coerce(gates.c.reason, sa.Text),
     gates.c.decision_id,
 )
+_LOCKS = repositories.c.locks.bitwise_or(manifests.c.locks)
 
 
 def _by_tag(chosen: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return (
-        sa.select(*_COLUMNS, sa.and_(tags.c.pending_id.is_not(None), tags.c.pending_id == manifests.c.id))
+        sa.select(
+            *_COLUMNS,
+            sa.and_(tags.c.pending_id.is_not(None), tags.c.pending_id == manifests.c.id),
+            _LOCKS.bitwise_or(tags.c.locks),
+        )
         .select_from(repositories)
         .join(tags, tags.c.repository_id == repositories.c.id)
         .join(manifests, manifests.c.id == chosen)
@@ -62,7 +69,7 @@ def _by_tag(chosen: sa.ColumnElement[Any]) -> sa.Select[Any]:
 _SERVED = Prepared(_by_tag(sa.func.coalesce(tags.c.served_id, tags.c.pending_id)))
 _PENDING = Prepared(_by_tag(sa.func.coalesce(tags.c.pending_id, tags.c.served_id)))
 _BY_DIGEST = Prepared(
-    sa.select(*_COLUMNS, sa.literal(0))
+    sa.select(*_COLUMNS, sa.literal(0), _LOCKS)
     .select_from(repositories)
     .join(manifests, manifests.c.repository_id == repositories.c.id)
     .join(gates, gates.c.manifest_id == manifests.c.id)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from pratique.core.errors import Unauthenticated
-from pratique.core.permissions import Authorizer, Caller, Permission, Scope
+from pratique.core.permissions import Authorizer, Caller, Extent, Permission, Scope
 from pratique.registry.types import RepositoryName
 
 PULL = Permission.REGISTRY_CONTENT_READ
@@ -11,7 +11,9 @@ PUSH = Permission.REGISTRY_CONTENT_WRITE
 SIGN = Permission.REGISTRY_CONTENT_SIGN
 DELETE = Permission.REGISTRY_CONTENT_DELETE
 SEE = Permission.REGISTRY_METADATA_READ
+CHANGE = Permission.REGISTRY_METADATA_WRITE
 QUARANTINE = Permission.REGISTRY_QUARANTINE_READ
+MARK = Permission.REGISTRY_QUARANTINE_WRITE
 CATALOG = Permission.REGISTRY_CATALOG_LIST
 
 
@@ -39,6 +41,10 @@ class Rights:
 
     def holds(self, caller: Caller, permission: Permission, name: RepositoryName) -> bool:
         return self._authorizer.allowed(caller, permission, Scope.for_repository(name.value))
+
+    def extent(self, caller: Caller, permission: Permission) -> Extent:
+        """Where the caller holds the permission."""
+        return self._authorizer.extent(caller, permission)
 
     def sees_held(self, caller: Caller, name: RepositoryName) -> bool:
         """True for callers whom gates do not stop: those who may push here or read quarantine.

@@ -18,9 +18,11 @@ from pratique.core.digests import Algorithm, Digest, Hasher
 from pratique.core.ids import new_id
 from pratique.core.permissions import Caller
 from pratique.registry.blobs import segments_of, spans_of, store_blob
+from pratique.registry.collection.segments import claim_segments
 from pratique.registry.errors import DigestInvalid, UploadRangeInvalid, UploadUnknown
 from pratique.registry.ingest import Ingest
-from pratique.registry.repositories import ensure_repository
+from pratique.registry.locks import Locks
+from pratique.registry.repositories import ensure_repository, find_repository
 from pratique.registry.tables import uploads
 from pratique.registry.types import RepositoryName
 
@@ -46,6 +48,7 @@ class Uploads:
         self._lifetime = round(lifetime * SECOND)
         self._lease = round(blob_lease * SECOND)
         self._limit = blob_limit
+        self._locks = Locks()
 
     async def start(self, caller: Caller, name: RepositoryName, algorithm: Algorithm) -> str:
         """Begin an upload and return its id."""
@@ -53,6 +56,9 @@ class Uploads:
         state = Hasher(algorithm).save()
 
         def body(tx: Transaction) -> None:
+            repository_id = find_repository(tx, name)
+            if repository_id is not None:
+                self._locks.check_push(tx, repository_id)
             tx.execute(
                 sa.insert(uploads),
                 {
@@ -96,6 +102,7 @@ class Uploads:
         state = ingest.hasher.save()
 
         def body(tx: Transaction) -> int:
+            claim_segments(tx, new)
             row = uploads.c
             return tx.execute(
                 sa.update(uploads)

@@ -1,10 +1,12 @@
-"""The data plane of the registry: a raw router for /v2, as repository names hold slashes."""
+"""The data plane of the registry: a raw router for /v2 and /acr/v1, as repository names hold slashes."""
 
 from collections.abc import Awaitable, Callable
 
 from pratique.core.http.answers import answer
 from pratique.core.http.plane import Authenticator, HttpScope, Plane, Receive, Send, caller_of
 from pratique.core.permissions import Caller
+from pratique.registry.acr.requests import PATHS as ACR_PATHS
+from pratique.registry.acr.requests import AcrRequests
 from pratique.registry.addresses import Address, parse_address
 from pratique.registry.blob_requests import BlobRequests
 from pratique.registry.errors import Unsupported
@@ -28,7 +30,8 @@ PATHS = {
 class RegistryApp:
     """Routes OCI distribution requests; raises the errors that `oci_error` turns into answers."""
 
-    def __init__(self, manifests: ManifestRequests, blobs: BlobRequests) -> None:
+    def __init__(self, manifests: ManifestRequests, blobs: BlobRequests, acr: AcrRequests) -> None:
+        self._acr = acr
         self._handlers: dict[tuple[str, str], Handler] = {
             ("base", "GET"): _base,
             ("base", "HEAD"): _base,
@@ -52,11 +55,15 @@ class RegistryApp:
     def routes(self) -> list[tuple[str, str, str]]:
         """Return method, path and summary of everything that is served."""
         return [
-            (method, PATHS[kind], (handler.__doc__ or "").partition("\n")[0])
-            for (kind, method), handler in self._handlers.items()
+            (method, paths[kind], (handler.__doc__ or "").partition("\n")[0])
+            for paths, handlers in ((PATHS, self._handlers), (ACR_PATHS, self._acr.handlers))
+            for (kind, method), handler in handlers.items()
         ]
 
     async def __call__(self, scope: HttpScope, receive: Receive, send: Send) -> None:
+        if scope["raw_path"].startswith(b"/acr/"):
+            await self._acr(scope, receive, send)
+            return
         address = parse_address(scope["raw_path"])
         handler = self._handlers.get((address.kind, scope["method"]))
         if handler is None:
@@ -65,16 +72,17 @@ class RegistryApp:
 
 
 def registry_plane(app: RegistryApp, authenticator: Authenticator) -> Plane:
-    """Return the plane of /v2/."""
+    """Return the plane of /v2/ and /acr/v1/."""
     return Plane(
         "registry",
         ("registry",),
-        ("/v2/", "/v2"),
+        ("/v2/", "/v2", "/acr/v1/"),
         app,
         oci_error,
         authenticator,
         max_body=None,
         threads=THREADS,
+        encoded_slashes=True,
         headers={"docker-distribution-api-version": "registry/2.0"},
     )
 

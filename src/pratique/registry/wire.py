@@ -18,6 +18,7 @@ from pratique.core.errors import (
 )
 from pratique.core.http.answers import retry_header
 from pratique.core.http.plane import ErrorAnswer, HttpScope
+from pratique.registry.acr.addresses import AcrAddress, parse_acr_address
 from pratique.registry.addresses import parse_address
 from pratique.registry.errors import Held
 
@@ -112,6 +113,8 @@ def _code(error: PratiqueError) -> str:
 
 def _token_scope(scope: HttpScope) -> str:
     try:
+        if scope["raw_path"].startswith(b"/acr/"):
+            return _acr_scope(parse_acr_address(scope["raw_path"]), scope["method"])
         address = parse_address(scope["raw_path"])
     except PratiqueError:
         return ""
@@ -120,3 +123,12 @@ def _token_scope(scope: HttpScope) -> str:
     if address.name is None:
         return ""
     return f"repository:{address.name}:{_ACTIONS.get(scope['method'], 'pull,push')}"
+
+
+def _acr_scope(address: AcrAddress, method: str) -> str:
+    if address.name is None:
+        return "registry:catalog:*"
+    action = {"GET": "metadata_read", "DELETE": "delete"}.get(method, "metadata_read,metadata_write")
+    if address.kind == "manifest" and method == "PATCH":
+        action = "metadata_read,metadata_write,quarantine_write"
+    return f"repository:{address.name}:{action}"

@@ -22,6 +22,7 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_TARGET_BYTES = 8 * 1024
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _HIDDEN_PATH = re.compile(rb"%(?:2[ef]|5c|00)|[^!-~]|//|/\.{1,2}(?:/|$)", re.IGNORECASE)
+_ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 _ONCE = frozenset({b"authorization", b"content-length", b"content-type", b"host", b"transfer-encoding"})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
@@ -143,9 +144,15 @@ class Pipeline:
         path: bytes = scope["raw_path"]
         if len(path) + len(scope["query_string"]) > MAX_TARGET_BYTES:
             raise TooLarge("the request target is too long", remedy=f"stay below {MAX_TARGET_BYTES} bytes")
-        if _HIDDEN_PATH.search(path):
-            raise Invalid("the path has hidden parts", remedy="send it without encoded slashes, dots or empty segments")
-        return self._routes.find(self._hosts.role(headers.get(b"host", b"")), path)
+        plain = _ENCODED_SLASH.sub(b"/", path) if b"%" in path else path
+        if _HIDDEN_PATH.search(plain):
+            raise _hidden()
+        plane = self._routes.find(self._hosts.role(headers.get(b"host", b"")), plain)
+        if plain != path:
+            if not plane.encoded_slashes:
+                raise _hidden()
+            scope["raw_path"] = plain
+        return plane
 
     def meters(self, name: str) -> PlaneMeters:
         found = self._meters.get(name)
@@ -167,6 +174,10 @@ class Pipeline:
 
     def logs(self, plane: Plane | None) -> bool:
         return self._log_requests and (plane is None or plane.log)
+
+
+def _hidden() -> Invalid:
+    return Invalid("the path has hidden parts", remedy="send it without encoded slashes, dots or empty segments")
 
 
 class Exchange:

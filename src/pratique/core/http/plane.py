@@ -60,6 +60,8 @@ class Plane:
     """True: nosniff, sandbox CSP and a media type allow-list on each answer; False: the application sets its own."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Added to each answer."""
+    encoded_slashes: bool = False
+    """True: `%2F` in a path is read as a slash, before anything else sees it; names that hold slashes come so."""
     log: bool = True
     """False keeps its requests out of the access log (health probes)."""
 
