@@ -29,11 +29,12 @@ from pratique.core.jobs import Worker
 from pratique.core.jobs.metrics import JobMetrics
 from pratique.core.keys.client import wait_for_keys
 from pratique.core.keys.types import Role
+from pratique.core.outward import create_outward
 from pratique.core.redaction import redact
 from pratique.core.settings import Settings
 from pratique.core.telemetry import configure_logging
 from pratique.core.tls import ensure_certificate, fingerprint
-from pratique.domains import Domains, console_address, join_domains, order_of
+from pratique.domains import Domains, console_address, create_sender, join_domains, order_of
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.jobs import register as register_sweep
 from pratique.identity.service import IdentityService
@@ -116,15 +117,18 @@ def work(settings: Settings) -> None:
         poll=settings.jobs.poll,
         redact=redact,
     )
+    sender = create_sender(ground, domains.events)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
         worker.start()
+        sender.start()
         ground.presence.announce(WORKER)
         while not stop.wait(_LOOK):
             pass
     finally:
+        sender.stop(settings.server.drain)
         worker.stop(settings.server.drain)
         domains.close()
         ground.close()
@@ -142,6 +146,7 @@ def create_identity(ground: Ground) -> IdentityService:
         clock=ground.clock,
         enrolled=lambda: (ground.settings.data.directory / FILE).unlink(missing_ok=True),
         domain=ground.settings.server.domain,
+        outward=create_outward(ground.settings.outward),
     )
 
 
@@ -162,7 +167,13 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         authenticator=identity.registry_authenticator,
         audit=ground.audit,
     )
-    recommendations = RecommendationService(ground.database, create_cursors(ground), order_of)
+    recommendations = RecommendationService(
+        ground.database,
+        create_cursors(ground),
+        order_of,
+        domains.scan,
+        registry_host=f"{settings.server.host_of('registry')}:{settings.server.port}",
+    )
     planes = [
         health_plane(checks(ground)),
         metrics_plane(
@@ -172,6 +183,7 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         ),
         registry.plane,
         token_plane(ground, identity),
+        identity.machines.plane,
         create_api_plane(ground, domains, identity, recommendations),
         create_console_plane(ground, domains, identity, recommendations),
     ]

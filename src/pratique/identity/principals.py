@@ -4,7 +4,7 @@ Whoever may write principals cannot take hold of rights beyond their own through
 credential for a principal, or a way to sign in as it, asks for every right that the principal holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,11 +14,11 @@ from pratique.core.database import Page, Transaction
 from pratique.core.database.paging import after, check_limit, page
 from pratique.core.errors import Conflict, Invalid
 from pratique.core.ids import new_id
-from pratique.core.permissions import Caller, Permission, Scope
-from pratique.identity.errors import BeyondOwnRights, CredentialNotFound, NameTaken, PrincipalNotFound
+from pratique.core.permissions import Caller
+from pratique.identity.errors import CredentialNotFound, NameTaken, PrincipalNotFound
 from pratique.identity.ground import Ground
 from pratique.identity.owners import require_other_owner
-from pratique.identity.rights import read_rights
+from pratique.identity.rights_reading import all_that_is_given
 from pratique.identity.secrets import new_secret, proof_of
 from pratique.identity.tables import credentials, principals, sessions
 from pratique.identity.types import Credential, NewSecret, Principal, PrincipalKind, PrincipalName
@@ -33,7 +33,7 @@ class PrincipalService:
     def __init__(self, ground: Ground) -> None:
         self._keys = ground.keys
         self._memory = ground.memory
-        self._authorizer = ground.authorizer
+        self._growth = ground.growth
         self._audit = ground.audit
         self._cursors = ground.cursors
 
@@ -41,7 +41,7 @@ class PrincipalService:
         self, tx: Transaction, caller: Caller, name: PrincipalName, kind: PrincipalKind, display_name: str = ""
     ) -> Principal:
         """Make a principal without credentials and without rights; raises NameTaken."""
-        if name.text in _RESERVED or kind not in ("user", "service"):
+        if name.text in _RESERVED or kind not in ("user", "service", "group", "managed"):
             raise Invalid(f"{name} cannot be created.", remedy="Choose another name.")
         taken = tx.execute(sa.select(principals.c.id).where(principals.c.name == name.text)).one_or_none()
         if taken is not None:
@@ -82,8 +82,7 @@ class PrincipalService:
     ) -> Page[Principal]:
         """Return principals by name, a page at a time."""
         statement = sa.select(principals).order_by(principals.c.name).limit(check_limit(limit) + 1)
-        if kind:
-            statement = statement.where(principals.c.kind == kind)
+        statement = statement.where(principals.c.kind == kind if kind else principals.c.kind != "group")
         if text:
             statement = statement.where(principals.c.name.contains(text.lower(), autoescape=True))
         if cursor:
@@ -94,6 +93,7 @@ class PrincipalService:
 
     def set_active(self, tx: Transaction, caller: Caller, principal: Principal, *, active: bool) -> None:
         """Enable or disable; a disabled principal is refused everywhere at once, and its sessions end."""
+        _require_no_group(principal)
         if principal.id == caller.principal_id and not active:
             raise Conflict("Nobody disables themselves.", remedy="Ask another administrator.")
         if active:
@@ -118,6 +118,7 @@ class PrincipalService:
 
     def delete(self, tx: Transaction, caller: Caller, principal: Principal) -> None:
         """Remove a principal with its all that hangs on it; its name becomes free and inherits nothing."""
+        _require_no_group(principal)
         if principal.id == caller.principal_id:
             raise Conflict("Nobody deletes themselves.", remedy="Ask another administrator.")
         require_other_owner(tx, principal.id)
@@ -131,15 +132,28 @@ class PrincipalService:
         """Make a client secret; its value is in the answer and nowhere else."""
         if principal.kind != "service":
             raise Invalid("Client secrets are for service principals.", remedy="People sign in with a one-time link.")
-        self.require_no_more_than_own(tx, caller, principal)
-        count = tx.execute(sa.select(sa.func.count()).where(credentials.c.principal_id == principal.id)).scalar_one()
-        if count >= MAX_CREDENTIALS:
-            raise Conflict(f"{principal.name} has {count} secrets.", remedy="Revoke those that are not in use.")
         secret = new_secret()
         expires_at = None if lifetime is None else tx.now + int(lifetime * SECOND)
         credential = Credential(new_id(), principal.id, "client-secret", label[:100], tx.now, expires_at, None)
-        self._insert(tx, caller, credential, proof_of(self._keys, principal.id, secret))
+        self.add_credential(tx, caller, principal, credential, proof_of(self._keys, principal.id, secret))
         return NewSecret(credential, secret)
+
+    def add_credential(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        principal: Principal,
+        credential: Credential,
+        proof: bytes = b"",
+        *,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write down one more thing that proves a principal; `detail` goes to the audit log."""
+        self.require_no_more_than_own(tx, caller, principal)
+        count = tx.execute(sa.select(sa.func.count()).where(credentials.c.principal_id == principal.id)).scalar_one()
+        if count >= MAX_CREDENTIALS:
+            raise Conflict(f"{principal.name} has {count} credentials.", remedy="Remove those that are not in use.")
+        self._insert(tx, caller, credential, proof, detail or {})
 
     def rotate(
         self,
@@ -153,14 +167,15 @@ class PrincipalService:
     ) -> NewSecret:
         """Make a new secret and let all older ones end after `overlap` seconds."""
         end = tx.now + int(overlap * SECOND)
+        secrets = sa.and_(credentials.c.principal_id == principal.id, credentials.c.kind == "client-secret")
         older = sa.and_(
-            credentials.c.principal_id == principal.id,
+            secrets,
             sa.or_(credentials.c.expires_at.is_(None), credentials.c.expires_at > end),
         )
         if overlap > 0:
             tx.execute(sa.update(credentials).where(older).values(expires_at=end))
         else:
-            tx.execute(sa.delete(credentials).where(credentials.c.principal_id == principal.id))
+            tx.execute(sa.delete(credentials).where(secrets))
         return self.add_secret(tx, caller, principal, label=label, lifetime=lifetime)
 
     def secrets(self, tx: Transaction, principal: Principal) -> Sequence[Credential]:
@@ -181,22 +196,12 @@ class PrincipalService:
 
     def require_no_more_than_own(self, tx: Transaction, caller: Caller, principal: Principal) -> None:
         """Refuse to hand out a way to act as a principal that holds rights which the caller does not hold."""
-        rights = read_rights(tx, principal.id)
-        if rights is None or principal.id == caller.principal_id:
-            return
-        for permission, held in rights.allows.items():
-            for assignment in held:
-                if not self._may_stand_for(caller, permission, assignment.scope):
-                    raise BeyondOwnRights(
-                        f"{principal.name} holds {permission} at {assignment.scope}, which you do not.",
-                        remedy="Somebody who holds at least the same rights must do this.",
-                    )
+        if principal.id != caller.principal_id:
+            self._growth.require_all(caller, all_that_is_given(tx, principal.id), what=principal.name)
 
-    def _may_stand_for(self, caller: Caller, permission: Permission, scope: Scope) -> bool:
-        allowed = self._authorizer.allowed
-        return allowed(caller, permission, scope) or allowed(caller, Permission.IDENTITY_ASSIGNMENTS_DELEGATE, scope)
-
-    def _insert(self, tx: Transaction, caller: Caller, credential: Credential, proof: bytes) -> None:
+    def _insert(
+        self, tx: Transaction, caller: Caller, credential: Credential, proof: bytes, more: Mapping[str, Any]
+    ) -> None:
         tx.execute(
             sa.insert(credentials).values(
                 id=credential.id,
@@ -210,8 +215,13 @@ class PrincipalService:
             )
         )
         self._memory.changed(tx)
-        detail = {"credential": credential.id, "expires_at": credential.expires_at}
+        detail = {"credential": credential.id, "kind": credential.kind, "expires_at": credential.expires_at, **more}
         self._audit.with_change(tx, "identity.credential.create", caller, credential.principal_id, detail)
+
+
+def _require_no_group(principal: Principal) -> None:
+    if principal.kind == "group":
+        raise Invalid(f"{principal.name} is a group.", remedy="See pratique group --help.")
 
 
 def principal_of(row: Any) -> Principal:

@@ -6,15 +6,21 @@ from pratique.core.audit import Audit
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.database import Cursors, Database, Epochs
 from pratique.core.keys.types import KeyClient
+from pratique.core.outward import OutwardClient
 from pratique.core.permissions import Scope
 from pratique.core.sealed import SealedColumns
 from pratique.core.settings.schema import Identity as IdentitySettings
+from pratique.identity.activation import ActivationService
 from pratique.identity.assignments import AssignmentService
 from pratique.identity.audiences import Audiences
 from pratique.identity.authentication import BearerAuthenticator, ConsoleAuthenticator, ManagementAuthenticator
 from pratique.identity.authorizer import RightsAuthorizer
+from pratique.identity.custom_roles import RoleService
 from pratique.identity.ground import Ground
+from pratique.identity.groups import GroupService
+from pratique.identity.growth import Growth
 from pratique.identity.links import Links
+from pratique.identity.oauth.assembly import create_machines
 from pratique.identity.passkeys import Passkeys
 from pratique.identity.passwords import Passwords
 from pratique.identity.people import People
@@ -22,17 +28,18 @@ from pratique.identity.principals import PrincipalService
 from pratique.identity.rights import RightsMemory
 from pratique.identity.sessions import SessionService
 from pratique.identity.steps import Steps
-from pratique.identity.token_service import TokenService
 from pratique.identity.tokens import Tokens
 from pratique.identity.types import Audience
+from pratique.identity.uses import Uses
 
 
 class IdentityService:
     """Principals, rights, tokens, people and sessions of one installation.
 
     Attributes: `principals`, `assignments`, `authorizer` (the `Authorizer` of everyone), `tokens`, `token_service`
-    (token endpoint), `links`, `people`, `passkeys`, `sessions`, and one authenticator for each plane:
-    `registry_authenticator`, `management_authenticator`, `console_authenticator`.
+    (token endpoint), `certificates`, `federation` and `machines` (clients that are no browsers), `links`, `people`,
+    `passkeys`, `sessions`, and one authenticator for each plane: `registry_authenticator`,
+    `management_authenticator`, `console_authenticator`.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class IdentityService:
         clock: Clock | None = None,
         passwords: Passwords | None = None,
         domain: str = "localhost",
+        outward: OutwardClient | None = None,
         enrolled: Callable[[], None] = lambda: None,
     ) -> None:
         clock = clock or SystemClock()
@@ -56,7 +64,9 @@ class IdentityService:
         anonymous = [Scope.parse(text) for text in settings.anonymous_pull]
         memory = RightsMemory(database, epochs, clock, anonymous_pull=anonymous)
         self.memory = memory
-        self.authorizer = RightsAuthorizer(memory)
+        self.uses = Uses(database)
+        self.authorizer = RightsAuthorizer(memory, self.uses)
+        self.growth = Growth(memory)
         ground = Ground(
             database=database,
             keys=keys,
@@ -67,22 +77,31 @@ class IdentityService:
             sealed=SealedColumns(keys),
             memory=memory,
             authorizer=self.authorizer,
+            growth=self.growth,
             enrolled=enrolled,
         )
         steps = Steps(ground.sealed)
         self.principals = PrincipalService(ground)
         self.assignments = AssignmentService(ground)
+        self.roles = RoleService(ground)
+        self.activations = ActivationService(ground, self.assignments)
+        self.groups = GroupService(ground, self.principals)
         self.sessions = SessionService(ground)
         self.links = Links(ground, self.principals, steps)
         self.people = People(ground, self.sessions, steps, passwords=passwords)
         self.passkeys = Passkeys(ground, self.sessions, steps)
         self.audiences = Audiences(domain)
         self.tokens = Tokens(keys, memory, clock, self.audiences)
-        self.token_service = TokenService(ground, self.tokens)
+        self.outward = outward or OutwardClient()
+        self.machines = create_machines(ground, self.principals, self.audiences, self.tokens, self.outward)
+        self.certificates = self.machines.certificates
+        self.federation = self.machines.federation
+        self.token_service = self.machines.token_service
         self.registry_authenticator = BearerAuthenticator(self.tokens, Audience.REGISTRY)
         self.management_authenticator = ManagementAuthenticator(self.tokens, self.sessions)
         self.console_authenticator = ConsoleAuthenticator(self.sessions)
 
     def close(self) -> None:
         """End the threads of identity."""
+        self.uses.close()
         self.people.close()

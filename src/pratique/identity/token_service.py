@@ -1,23 +1,19 @@
 """The use case behind the token endpoint: who proves what, and which token that gives."""
 
+import time
 from dataclasses import dataclass, replace
 
-import sqlalchemy as sa
-
-from pratique.core.clock import HOUR
-from pratique.core.database import Transaction
 from pratique.core.errors import PratiqueError
 from pratique.core.permissions import ANONYMOUS, Caller
 from pratique.core.telemetry import METRICS
 from pratique.identity.access import Access, granted, parse_scopes
-from pratique.identity.errors import LockedOut, SignInRefused
-from pratique.identity.failures import Failures
+from pratique.identity.credential_uses import CredentialUses
+from pratique.identity.errors import SignInRefused
 from pratique.identity.ground import Ground
-from pratique.identity.secrets import matching
-from pratique.identity.tables import credentials
+from pratique.identity.secrets import EvenRefusals, SecretProofs
 from pratique.identity.token_requests import TokenRequest
 from pratique.identity.tokens import Tokens
-from pratique.identity.types import Audience, PrincipalName
+from pratique.identity.types import Audience
 
 _issued = METRICS.counter(
     "pratique_identity_tokens_total", "Tokens issued, by what they are for.", unit="tokens", labels=("service",)
@@ -27,7 +23,6 @@ _refused = METRICS.counter(
 )
 
 _ANONYMOUS_CREDENTIAL = "anonymous"
-_USE_NOTED_EVERY = HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +42,16 @@ class IssuedTokens:
 class TokenService:
     """Turns a proof into a token for the part of what was asked for that is granted now.
 
-    - The answer is the same, and so is the work, whether a name is unknown or a secret is wrong.
-    - A right secret is never locked out: it cannot be guessed, so wrong ones only make their sender wait.
+    - The answer is the same, and so are work and time, whether a name is unknown or a secret is wrong.
     - A token is bounded by what was asked for and granted; each use is checked against the assignments of then.
     """
 
-    def __init__(self, ground: Ground, tokens: Tokens) -> None:
+    def __init__(self, ground: Ground, tokens: Tokens, secrets: SecretProofs, uses: CredentialUses) -> None:
         self._ground = ground
         self._tokens = tokens
-        self._failures = Failures(ground.clock)
-        self._noted: dict[str, int] = {}
+        self._secrets = secrets
+        self._even = EvenRefusals()
+        self._uses = uses
 
     async def issue(self, request: TokenRequest, address: str) -> IssuedTokens:
         """Answer a request from an address, or raise SignInRefused, LockedOut or Invalid."""
@@ -66,8 +61,13 @@ class TokenService:
                 remedy="Ask with a client secret, a certificate or a federated credential.",
             )
         wanted = parse_scopes(request.scopes) if request.service != Audience.MANAGEMENT else ()
-        caller = self._counted(request, address)
-        await self._note_use(caller.credential_id)
+        began = time.monotonic()
+        try:
+            caller = self._counted(request, address)
+        except PratiqueError:
+            await self._even.wait(began)
+            raise
+        await self._uses.note(caller.credential_id)
         if request.service == Audience.MANAGEMENT:
             return self._management(caller)
         return self._registry(caller, wanted, offline=request.offline)
@@ -108,32 +108,7 @@ class TokenService:
         if request.proof == "refresh":
             # Its empty bound says that it is good for nothing itself; what comes of it is bounded by what is asked for.
             return replace(self._tokens.caller(request.secret, Audience.REFRESH), bound=None)
-        name = _canonical(request.name)
-        rights = self._ground.memory.named(name)
-        credential_id = matching(
-            self._ground.keys,
-            rights.principal_id if rights else None,
-            request.secret,
-            rights.proofs if rights else (),
-        )
-        now = self._ground.clock.now()
-        if (
-            rights is None
-            or credential_id is None
-            or not rights.active
-            or not rights.holds_credential(credential_id, now)
-        ):
-            raise self._refused(name, address)
-        return Caller(rights.principal_id, rights.name, rights.kind, credential_id)
-
-    def _refused(self, name: str, address: str) -> SignInRefused | LockedOut:
-        wait = self._failures.note(name, address)
-        if wait:
-            return LockedOut("Too many wrong tries.", retry_after=wait, remedy="Check the name and the secret.")
-        return SignInRefused(
-            "Name and secret do not fit together, or the secret has ended.",
-            remedy="An administrator makes a new one with: pratique principal rotate NAME",
-        )
+        return self._secrets.prove(request.name, request.secret, address)
 
     def _anonymous(self) -> Caller:
         if not self._ground.settings.anonymous_pull:
@@ -157,24 +132,3 @@ class TokenService:
         life = self._ground.settings.management_lifetime
         token = self._tokens.issue(caller.principal_id, caller.credential_id, Audience.MANAGEMENT, life)
         return IssuedTokens(token, None, int(life), self._ground.clock.now(), ())
-
-    async def _note_use(self, credential_id: str) -> None:
-        """Remember that a credential is in use, at most once an hour: reviews ask for it, no request waits for more."""
-        now = self._ground.clock.now()
-        if credential_id in ("", _ANONYMOUS_CREDENTIAL) or self._noted.get(credential_id, 0) + _USE_NOTED_EVERY > now:
-            return
-        if len(self._noted) > 20_000:
-            self._noted.clear()
-        self._noted[credential_id] = now
-
-        def note(tx: Transaction) -> None:
-            tx.execute(sa.update(credentials).where(credentials.c.id == credential_id).values(last_used_at=tx.now))
-
-        await self._ground.database.write_async(note)
-
-
-def _canonical(name: str) -> str:
-    try:
-        return PrincipalName.parse(name).text
-    except Exception:  # noqa: BLE001 - what is no name at all is answered like an unknown one
-        return "?"

@@ -1,9 +1,11 @@
 """Importing this registers every domain's tables on the one metadata."""
 
 import pratique.core.audit.tables
+import pratique.core.cloudevents.tables
 import pratique.core.database.schema
 import pratique.core.findings.tables
 import pratique.core.jobs.tables
+import pratique.core.webhooks.tables
 import pratique.identity.federation.tables
 import pratique.identity.managed.tables
 import pratique.identity.oauth.tables

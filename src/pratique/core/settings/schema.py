@@ -48,6 +48,14 @@ class Identity:
         minimum=300,
         maximum=86400,
     )
+    issuer_away: float = setting(
+        86400.0,
+        "How long the last known keys of a federated issuer are used while it does not answer. After that its tokens "
+        "are refused, because a key that it has withdrawn could no longer be told from a good one.",
+        unit="seconds",
+        minimum=3600,
+        maximum=30 * 86400,
+    )
     management_lifetime: float = setting(
         900.0,
         "Lifetime of a token for the management API.",
@@ -123,6 +131,27 @@ class Registry:
         "How long a blob that no manifest names yet is kept: the time a client has to finish its push.",
         unit="seconds",
         minimum=600,
+    )
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events for the outside: the stream and webhooks."""
+
+    keep: float = setting(
+        7 * 86400.0,
+        "How long events can be read again from the stream and delivered by webhooks. A week, so that a receiver may "
+        "be away over a long weekend.",
+        unit="seconds",
+        minimum=3600,
+        maximum=366 * 86400,
+    )
+    webhook_patience: float = setting(
+        3 * 86400.0,
+        "A webhook none of whose deliveries has succeeded for this long is disabled; its place in the stream is kept.",
+        unit="seconds",
+        minimum=600,
+        maximum=30 * 86400,
     )
 
 
@@ -272,6 +301,7 @@ class Settings:
     outward: Outward = section(Outward)
     identity: Identity = section(Identity)
     registry: Registry = section(Registry)
+    events: Events = section(Events)
     lifecycle: Lifecycle = section(Lifecycle)
     limits: Limits = section(Limits)
     scan: Scan = section(Scan)

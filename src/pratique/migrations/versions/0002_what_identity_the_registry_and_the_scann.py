@@ -26,6 +26,29 @@ def upgrade() -> None:
         batch_op.create_index("ix_collection_runs_started_at", ["started_at"], unique=False)
 
     op.create_table(
+        "deleted_items",
+        sa.Column("id", Surrogate, autoincrement=True, nullable=False),
+        sa.Column("repository", TextC, nullable=False),
+        sa.Column("kind", TextC, nullable=False, comment="manifest or tag"),
+        sa.Column("name", TextC, nullable=False, comment="the tag, or the digest of the manifest"),
+        sa.Column("digest", TextC, nullable=False),
+        sa.Column("media_type", TextC, nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True, comment="of a manifest: its exact bytes"),
+        sa.Column("tags", JsonText(), nullable=False, comment="tags that went with a manifest"),
+        sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes of the manifest"),
+        sa.Column("pusher", Id, nullable=False),
+        sa.Column("pushed_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_by", Id, nullable=False),
+        sa.Column("because", TextC, nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_deleted_items"),
+    )
+    with op.batch_alter_table("deleted_items", schema=None) as batch_op:
+        batch_op.create_index("ix_deleted_items_expires_at", ["expires_at"], unique=False)
+        batch_op.create_index("ix_deleted_items_repository_digest", ["repository", "digest"], unique=False)
+
+    op.create_table(
         "doomed_segments",
         sa.Column("key", TextC, nullable=False),
         sa.Column("state", TextC, nullable=False),
@@ -227,6 +250,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name="pk_token_floors"),
     )
     op.create_table(
+        "webhooks",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=False),
+        sa.Column("shown_address", TextC, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("former_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("former_until", sa.BigInteger(), nullable=False),
+        sa.Column("headers", sa.LargeBinary(), nullable=True),
+        sa.Column("scope", TextC, nullable=False),
+        sa.Column("types", JsonText(), nullable=False),
+        sa.Column("subjects", JsonText(), nullable=False),
+        sa.Column("state", TextC, nullable=False),
+        sa.Column("reason", TextC, nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("lease_token", TextC, nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.CheckConstraint("state IN ('unverified', 'active', 'paused', 'disabled')", name="ck_webhooks_state"),
+        sa.PrimaryKeyConstraint("id", name="pk_webhooks"),
+        sa.UniqueConstraint("name", name="uq_webhooks_name"),
+    )
+    op.create_table(
         "authorization_codes",
         sa.Column("id", Id, nullable=False),
         sa.Column("proof", sa.LargeBinary(), nullable=False, comment="SHA-256 of the code"),
@@ -268,28 +318,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "number", name="pk_collection_finds"),
     )
     op.create_table(
-        "deleted_items",
-        sa.Column("id", Surrogate, autoincrement=True, nullable=False),
-        sa.Column("repository_id", Id, nullable=False),
-        sa.Column("kind", TextC, nullable=False, comment="manifest or tag"),
-        sa.Column("name", TextC, nullable=False, comment="the tag, or the digest of the manifest"),
-        sa.Column("digest", TextC, nullable=False),
-        sa.Column("media_type", TextC, nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=True, comment="of a manifest: its exact bytes"),
-        sa.Column("tags", JsonText(), nullable=False, comment="tags that went with a manifest"),
-        sa.Column("size", sa.BigInteger(), nullable=False, comment="bytes of the manifest"),
-        sa.Column("pusher", Id, nullable=False),
-        sa.Column("pushed_at", sa.BigInteger(), nullable=False),
-        sa.Column("deleted_at", sa.BigInteger(), nullable=False),
-        sa.Column("deleted_by", Id, nullable=False),
-        sa.Column("because", TextC, nullable=False),
-        sa.Column("expires_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["repository_id"], ["repositories.id"], name="fk_deleted_items_repository_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_deleted_items"),
+        "deleted_blobs",
+        sa.Column("deleted_id", sa.BigInteger(), nullable=False),
+        sa.Column("blob_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name="fk_deleted_blobs_blob_id"),
+        sa.ForeignKeyConstraint(["deleted_id"], ["deleted_items.id"], name="fk_deleted_blobs_deleted_id"),
+        sa.PrimaryKeyConstraint("deleted_id", "blob_id", name="pk_deleted_blobs"),
     )
-    with op.batch_alter_table("deleted_items", schema=None) as batch_op:
-        batch_op.create_index("ix_deleted_items_expires_at", ["expires_at"], unique=False)
-        batch_op.create_index("ix_deleted_items_repository_id_digest", ["repository_id", "digest"], unique=False)
+    with op.batch_alter_table("deleted_blobs", schema=None) as batch_op:
+        batch_op.create_index("ix_deleted_blobs_blob_id", ["blob_id"], unique=False)
 
     op.create_table(
         "device_codes",
@@ -431,6 +468,37 @@ def upgrade() -> None:
         batch_op.create_index("ix_sign_in_provider_groups_group_id", ["group_id"], unique=False)
 
     op.create_table(
+        "webhook_attempts",
+        sa.Column("number", Surrogate, autoincrement=True, nullable=False),
+        sa.Column("webhook_id", Id, nullable=False),
+        sa.Column("event_id", Id, nullable=False),
+        sa.Column("type", TextC, nullable=False),
+        sa.Column("subject", TextC, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("milliseconds", sa.Integer(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("outcome", TextC, nullable=False),
+        sa.Column("answer", TextC, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhooks.id"], name="fk_webhook_attempts_webhook_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name="pk_webhook_attempts"),
+    )
+    with op.batch_alter_table("webhook_attempts", schema=None) as batch_op:
+        batch_op.create_index("ix_webhook_attempts_webhook_id_number", ["webhook_id", "number"], unique=False)
+
+    op.create_table(
+        "webhook_dead",
+        sa.Column("webhook_id", Id, nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("event", JsonText(), nullable=False),
+        sa.Column("reason", TextC, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("wanted", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhooks.id"], name="fk_webhook_dead_webhook_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("webhook_id", "position", name="pk_webhook_dead"),
+    )
+    op.create_table(
         "activations",
         sa.Column("id", Id, nullable=False),
         sa.Column("eligibility_id", Id, nullable=False),
@@ -489,20 +557,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("credential_id", name="pk_credential_federations"),
     )
-    op.create_table(
-        "deleted_blobs",
-        sa.Column("repository_id", Id, nullable=False),
-        sa.Column("blob_id", sa.BigInteger(), nullable=False),
-        sa.Column("deleted_id", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["blob_id"], ["blobs.id"], name="fk_deleted_blobs_blob_id"),
-        sa.ForeignKeyConstraint(["deleted_id"], ["deleted_items.id"], name="fk_deleted_blobs_deleted_id"),
-        sa.ForeignKeyConstraint(["repository_id"], ["repositories.id"], name="fk_deleted_blobs_repository_id"),
-        sa.PrimaryKeyConstraint("repository_id", "blob_id", "deleted_id", name="pk_deleted_blobs"),
-    )
-    with op.batch_alter_table("deleted_blobs", schema=None) as batch_op:
-        batch_op.create_index("ix_deleted_blobs_blob_id", ["blob_id"], unique=False)
-        batch_op.create_index("ix_deleted_blobs_deleted_id", ["deleted_id"], unique=False)
-
     op.create_table(
         "managed_identity_holders",
         sa.Column("credential_id", Id, nullable=False),
