@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,29 @@ def test_bulk_work_is_committed_in_pieces(ground: Database) -> None:
     assert ground.in_pieces(range(1000, 1200), lambda tx, number: put(tx, f"{number:04}")) == 200
     assert len([name for name in names(ground) if name >= "1000"]) == 200
     assert ground.in_pieces([], put) == 0
+
+
+def test_batches_of_bulk_work_follow_what_they_cost(ground: Database) -> None:
+    sizes: list[int] = []
+
+    def cheap(tx: Transaction, part: Sequence[int]) -> None:
+        sizes.append(len(part))
+        for number in part:
+            put(tx, f"{number:04}")
+
+    def dear(_tx: Transaction, part: Sequence[int]) -> None:
+        sizes.append(len(part))
+        time.sleep(0.002 * len(part))
+
+    assert ground.in_batches(range(300), cheap, first=2) == 300
+    assert names(ground) == [f"{number:04}" for number in range(300)]
+    assert sum(sizes) == 300
+    assert max(sizes) > 2
+    sizes.clear()
+    assert ground.in_batches(range(200), dear, first=64) == 200
+    assert sizes[:3] == [64, 32, 16]
+    assert max(sizes[3:]) <= 12
+    assert ground.in_batches([], dear) == 0
 
 
 def test_epochs_are_current_here_at_once_and_elsewhere_within_a_second(

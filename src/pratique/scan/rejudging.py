@@ -1,7 +1,8 @@
 """When advisories change: the packages they speak of are judged again, and only images that have them are touched.
 
 No image is read. Everything is written in pieces, and each piece says what is still to be done, so that a worker may
-end at any point: `scan_changes` and `scan_dirty_sets` hold what waits, JUDGED the revision to start from.
+end at any point: `scan_changes`, `scan_dirty_packages` and `scan_dirty_sets` hold what waits, JUDGED the revision to
+start from.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from pratique.core.database import Database, Transaction
+from pratique.core.database.prepared import ignoring
 from pratique.core.ids import new_id
 from pratique.scan.announce import Announcer, places_of
 from pratique.scan.matches import (
@@ -27,7 +29,7 @@ from pratique.scan.matches import (
     write_judgements,
 )
 from pratique.scan.packages import addressed, chunks, count_unassessed, load_packages
-from pratique.scan.tables import changes, dirty_sets, images, packages, set_members
+from pratique.scan.tables import changes, dirty_packages, dirty_sets, images, packages, set_members
 from pratique.scan.types import Place
 
 Check = Callable[[], None]
@@ -36,7 +38,8 @@ MANY_RULES = 100
 """Alias groups in one change above which all findings of an image are written anew."""
 _PACKAGES = 200
 _SETS = 2000
-_PLACES = 50
+_FORGOTTEN = 500
+"""Rows that name a set, in the first of several transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,21 @@ class Rejudger:
 
     def spread(self, check: Check, progress: Progress) -> int:
         """Bring findings and decisions of images up to changed packages; returns how many were touched."""
+        self._note_dirty_sets(check)
         done = 0
         while (waiting := self._database.read(_next_change)) is not None:
             check()
             done += self._spread_some(waiting)
             progress(done, done + 1, "images")
         return done
+
+    def _note_dirty_sets(self, check: Check) -> None:
+        """Note the sets of changed packages in pieces: of a package that all images have there are many."""
+        while (found := self._database.read(_next_packages)) is not None:
+            check()
+            change, ids, sets = found
+            self._database.in_batches(sets, lambda tx, part, to=change: _note_sets(tx, to, part), first=_FORGOTTEN)  # type: ignore[misc]
+            self._database.write(lambda tx, of=change, done=ids: _noted(tx, of, done))  # type: ignore[misc]
 
     def _wanted(self, base: str, target: str) -> list[int]:
         change = self._store.changes(base, target)
@@ -121,8 +133,9 @@ class Rejudger:
         where.sort(key=lambda place: (place.repository, place.digest))
         if waiting.coverage:
             self._database.in_pieces(list(chunks(waiting.sets, 50)), count_unassessed)
-        self._database.in_pieces(list(chunks(where, _PLACES)), lambda tx, part: self._touch(tx, waiting, part))
-        self._database.write(lambda tx: _forget(tx, waiting))
+        self._database.in_batches(where, lambda tx, part: self._touch(tx, waiting, part))
+        self._database.in_batches(waiting.sets, lambda tx, part: _forget(tx, waiting.change, part), first=_FORGOTTEN)
+        self._database.write(lambda tx: _end(tx, waiting.change))
         return len(where)
 
     def _touch(self, tx: Transaction, waiting: "_Waiting", where: Sequence[Place]) -> None:
@@ -206,18 +219,39 @@ def _note(
             "coverage": row.coverage or coverage,
         }
         tx.execute(sa.update(changes).where(changes.c.id == change).values(**values))
-    chosen = (
-        sa.select(sa.literal(change), set_members.c.set_id)
-        .where(set_members.c.package_id.in_([keys[key] for key in moved]))
-        .distinct()
-    )
-    insert = tx.insert(dirty_sets).from_select(["change_id", "set_id"], chosen)
-    tx.execute(insert.on_conflict_do_nothing())
+    rows = [{"change_id": change, "package_id": keys[key]} for key in moved]
+    tx.execute(_DIRTY_PACKAGE[tx.dialect], rows)
+
+
+_DIRTY_PACKAGE = ignoring(dirty_packages)
 
 
 def _bounded(rules: Iterable[str]) -> list[str] | None:
     kept = sorted(rules)
     return kept if len(kept) <= MANY_RULES else None
+
+
+def _next_packages(tx: Transaction) -> tuple[str, list[int], list[int]] | None:
+    """Return a change, some of its packages whose sets are not noted yet, and those sets."""
+    change = tx.execute(sa.select(sa.func.min(dirty_packages.c.change_id))).scalar()
+    if change is None:
+        return None
+    chosen = sa.select(dirty_packages.c.package_id).where(dirty_packages.c.change_id == change)
+    ids = list(tx.execute(chosen.limit(_PACKAGES)).scalars())
+    sets = sa.select(set_members.c.set_id).where(set_members.c.package_id.in_(ids)).distinct()
+    return change, ids, sorted(tx.execute(sets).scalars())
+
+
+def _noted(tx: Transaction, change: str, ids: Sequence[int]) -> None:
+    c = dirty_packages.c
+    tx.execute(sa.delete(dirty_packages).where(c.change_id == change, c.package_id.in_(ids)))
+
+
+def _note_sets(tx: Transaction, change: str, sets: Sequence[int]) -> None:
+    tx.execute(_DIRTY_SET[tx.dialect], [{"change_id": change, "set_id": identity} for identity in sets])
+
+
+_DIRTY_SET = ignoring(dirty_sets)
 
 
 def _next_change(tx: Transaction) -> _Waiting | None:
@@ -234,10 +268,12 @@ def _images_of(tx: Transaction, sets: Sequence[int]) -> list[str]:
     return list(tx.execute(sa.select(images.c.digest).where(images.c.set_id.in_(sets))).scalars())
 
 
-def _forget(tx: Transaction, waiting: _Waiting) -> None:
-    tx.execute(
-        sa.delete(dirty_sets).where(dirty_sets.c.change_id == waiting.change, dirty_sets.c.set_id.in_(waiting.sets))
-    )
-    left = sa.select(sa.func.count()).select_from(dirty_sets).where(dirty_sets.c.change_id == waiting.change)
-    if tx.execute(left).scalar_one() == 0:
-        tx.execute(sa.delete(changes).where(changes.c.id == waiting.change))
+def _forget(tx: Transaction, change: str, sets: Sequence[int]) -> None:
+    c = dirty_sets.c
+    tx.execute(sa.delete(dirty_sets).where(c.change_id == change, c.set_id.in_(sets)))
+
+
+def _end(tx: Transaction, change: str) -> None:
+    """Forget a change of which nothing waits any more."""
+    left = sa.exists().where(dirty_sets.c.change_id == change)
+    tx.execute(sa.delete(changes).where(changes.c.id == change, sa.not_(left)))

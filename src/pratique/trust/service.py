@@ -23,8 +23,6 @@ REVIEW = "trust.review"
 SPREAD = "trust.spread"
 """Job: decide again below a lineage, because an exemption came or went."""
 
-_BATCH = 20
-
 
 class Policy(Protocol):
     """A policy judges facts; it reads nothing else."""
@@ -113,13 +111,11 @@ class TrustService:
 
     def decide_in_pieces(self, places: Sequence[Place]) -> int:
         """Decide about many images in short transactions."""
-        parts = [places[start : start + _BATCH] for start in range(0, len(places), _BATCH)]
 
         def body(tx: Transaction, part: Sequence[Place]) -> None:
             self.decide_many(tx, part)
 
-        self._database.in_pieces(parts, body)
-        return len(places)
+        return self._database.in_batches(places, body)
 
     def spread(self, lineage: str) -> int:
         """Decide again below a lineage after an exemption came or went; returns how many were looked at."""

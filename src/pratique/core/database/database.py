@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,8 @@ Body = Callable[[Transaction], T]
 
 PIECE = 0.05
 """Seconds that one transaction of bulk work may take."""
+AIM = 0.025
+"""Seconds that a transaction of `in_batches` is to take: some batches are dearer than the one before them."""
 
 
 class Database(ABC):
@@ -82,6 +84,24 @@ class Database(ABC):
             pending = rest or list(_take(source, max(finished * 2, 1)))
         return done
 
+    def in_batches(
+        self, items: Sequence[Item], body: Callable[[Transaction, Sequence[Item]], None], *, first: int = 20
+    ) -> int:
+        """`in_pieces` for bodies that do many items at once for less: batches grow and shrink to take about 25 ms."""
+        done, size = 0, first
+        while done < len(items):
+            batch = items[done : done + size]
+            seconds = self.write(lambda tx, batch=batch: _timed(tx, batch, body))  # type: ignore[misc]
+            done += len(batch)
+            size = max(1, size // 2, min(size * 2, round(len(batch) * AIM / max(seconds, 1e-6))))
+        return done
+
+
+def _timed(tx: Transaction, batch: Sequence[Item], body: Callable[[Transaction, Sequence[Item]], None]) -> float:
+    begun = time.monotonic()
+    body(tx, batch)
+    return time.monotonic() - begun
+
 
 def _take(source: Iterable[Item], count: int) -> Iterable[Item]:
     for _, item in zip(range(count), source, strict=False):
@@ -89,10 +109,13 @@ def _take(source: Iterable[Item], count: int) -> Iterable[Item]:
 
 
 def _piece(tx: Transaction, batch: list[Item], body: Callable[[Transaction, Item], None]) -> tuple[int, list[Item]]:
-    end = time.monotonic() + PIECE
+    begun = time.monotonic()
+    end, longest = begun + PIECE, 0.0
     for index, item in enumerate(batch):
         body(tx, item)
-        if time.monotonic() >= end:
+        now = time.monotonic()
+        longest, begun = max(longest, now - begun), now
+        if now + longest >= end:
             return index + 1, batch[index + 1 :]
     return len(batch), []
 
