@@ -6,34 +6,47 @@ from pratique.core.database import Transaction
 from pratique.core.events import Event, EventBus
 from pratique.core.permissions import Caller
 from pratique.registry.blobs import find_blob
+from pratique.registry.deleted import Bin
 from pratique.registry.errors import BlobUnknown, ManifestUnknown, Unsupported
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Deletion, Locks
 from pratique.registry.ports import AuditTrail
+from pratique.registry.quotas.usage import Usage
 from pratique.registry.repositories import require_repository
 from pratique.registry.tables import gates, manifest_blobs, manifest_members, manifests, repository_blobs, tags
-from pratique.registry.tags import publish_moved
+from pratique.registry.tags import publish_moved, stands_for
 from pratique.registry.types import Reference, RepositoryName
 
 MANIFEST_DELETED = "pratique.registry.manifest.deleted.v1"
+ON_REQUEST = "deleted on request"
 
 
 class Deletions:
-    """Removes what callers may remove; blob bytes stay until collection."""
+    """Removes what callers may remove; what went can be restored for a while, blob bytes stay until collection."""
 
-    def __init__(self, events: EventBus, gate_keeper: Gates, audit: AuditTrail, locks: Locks) -> None:
+    def __init__(  # noqa: PLR0917  the collaborators
+        self,
+        events: EventBus,
+        gate_keeper: Gates,
+        audit: AuditTrail,
+        locks: Locks,
+        restorable: Bin | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         self._events = events
         self._gates = gate_keeper
         self._audit = audit
         self._locks = locks
+        self._bin = restorable or Bin(keep=0)
+        self._usage = usage or Usage()
 
     def delete(self, tx: Transaction, caller: Caller, name: RepositoryName, reference: Reference) -> None:
-        """Delete a tag, or a manifest with every tag that points to it; raises ManifestUnknown."""
+        """Delete a tag, or a manifest with every tag that points to it; raises ManifestUnknown or ContentLocked."""
         repository_id = require_repository(tx, name)
         if reference.tag is not None:
-            self._delete_tag(tx, repository_id, name, reference.tag)
+            self._delete_tag(tx, repository_id, name, reference.tag, caller)
         else:
-            self._delete_manifest(tx, repository_id, name, str(reference))
+            self._delete_manifest(tx, repository_id, name, str(reference), caller)
         self._audit.with_change(tx, "registry.manifest.delete", caller, f"{name}@{reference}", {})
 
     def delete_blob(self, tx: Transaction, caller: Caller, name: RepositoryName, digest: str) -> None:
@@ -48,41 +61,81 @@ class Deletions:
         self._locks.check_push(tx, blob.repository_id)
         link = repository_blobs.c
         tx.execute(sa.delete(repository_blobs).where(link.repository_id == blob.repository_id, link.blob_id == blob.id))
+        self._usage.unlinked(tx, [blob.id])
         self._audit.with_change(tx, "registry.blob.delete", caller, f"{name}@{digest}", {})
 
-    def _delete_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str) -> None:
-        condition = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
-        stood_for = sa.func.coalesce(tags.c.served_id, tags.c.pending_id)
-        manifest_id = tx.execute(sa.select(stood_for).where(condition)).scalar_one_or_none()
-        if manifest_id is None:
-            raise ManifestUnknown("there is no such tag", remedy="list the tags of the repository")
-        self._locks.check_deletion(tx, Deletion(repository_id, name.value, manifest_id, tag))
-        tx.execute(sa.delete(tags).where(condition))
-        publish_moved(tx, self._events, name.value, tag, "")
+    def forget_blobs(self, tx: Transaction, repository_id: str) -> None:
+        """Forget every blob in a repository that has no manifest left."""
+        link = repository_blobs.c
+        gone = sa.delete(repository_blobs).where(link.repository_id == repository_id).returning(link.blob_id)
+        self._usage.unlinked(tx, list(tx.execute(gone).scalars()))
 
-    def _delete_manifest(self, tx: Transaction, repository_id: str, name: RepositoryName, digest: str) -> None:
-        row = tx.execute(
-            sa.select(manifests.c.id, manifests.c.kind, gates.c.state)
-            .join(gates, gates.c.manifest_id == manifests.c.id)
-            .where(manifests.c.repository_id == repository_id, manifests.c.digest == digest)
-        ).one_or_none()
-        if row is None:
-            raise ManifestUnknown("there is no such manifest in this repository")
+    def remove_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str) -> None:
+        """Take a tag away without asking locks or keeping anything; for what has asked and kept already."""
+        condition = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
+        if tx.execute(sa.delete(tags).where(condition)).rowcount:
+            self._usage.changed(tx, name.value, tags=-1)
+            publish_moved(tx, self._events, name.value, tag, "")
+
+    def delete_found(
+        self,
+        tx: Transaction,
+        caller: Caller,
+        name: RepositoryName,
+        row: sa.Row[tuple[int, str, str, str]],
+        because: str,
+    ) -> None:
+        """Delete a manifest (id, digest, kind and gate state of which are given); raises ContentLocked."""
+        repository_id = require_repository(tx, name)
         self._locks.check_deletion(tx, Deletion(repository_id, name.value, row.id))
+        self._bin.put_manifest(tx, name, row.id, caller, because)
+        self.remove_found(tx, repository_id, name, row)
+
+    def remove_found(
+        self, tx: Transaction, repository_id: str, name: RepositoryName, row: sa.Row[tuple[int, str, str, str]]
+    ) -> None:
+        """Take a manifest away for good, and its tags; nobody is asked and nothing is kept."""
         self._release_tags(tx, repository_id, name, row.id)
         self._gates.forget(tx, row.id, row.state)
         for table in (manifest_blobs, manifest_members):
             tx.execute(sa.delete(table).where(table.c.manifest_id == row.id))
-        tx.execute(sa.delete(manifests).where(manifests.c.id == row.id))
-        self._gates.recompute(tx, repository_id, digest)
-        data = {"repository_id": repository_id, "repository": name.value, "digest": digest, "kind": row.kind}
-        self._events.publish(tx, Event(MANIFEST_DELETED, f"{name}@{digest}", data))
+        size = tx.execute(sa.delete(manifests).where(manifests.c.id == row.id).returning(manifests.c.size)).scalar_one()
+        self._usage.changed(tx, name.value, content=-size, manifests=-1)
+        self._gates.recompute(tx, repository_id, row.digest)
+        data = {"repository_id": repository_id, "repository": name.value, "digest": row.digest, "kind": row.kind}
+        self._events.publish(tx, Event(MANIFEST_DELETED, f"{name}@{row.digest}", data))
+
+    def _delete_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str, caller: Caller) -> None:
+        manifest_id = stands_for(tx, repository_id, tag)
+        if manifest_id is None:
+            raise ManifestUnknown("there is no such tag", remedy="list the tags of the repository")
+        self._locks.check_deletion(tx, Deletion(repository_id, name.value, manifest_id, tag))
+        self._bin.put_tag(tx, repository_id, name, tag, caller, ON_REQUEST)
+        self.remove_tag(tx, repository_id, name, tag)
+
+    def _delete_manifest(
+        self, tx: Transaction, repository_id: str, name: RepositoryName, digest: str, caller: Caller
+    ) -> None:
+        row = find_deletable(tx, repository_id, digest)
+        if row is None:
+            raise ManifestUnknown("there is no such manifest in this repository")
+        self.delete_found(tx, caller, name, row, ON_REQUEST)
 
     def _release_tags(self, tx: Transaction, repository_id: str, name: RepositoryName, manifest_id: int) -> None:
         own = tags.c.repository_id == repository_id
         served = tx.execute(sa.select(tags.c.name).where(own, tags.c.served_id == manifest_id)).scalars().all()
         tx.execute(sa.update(tags).where(own, tags.c.pending_id == manifest_id).values(pending_id=None))
         tx.execute(sa.update(tags).where(own, tags.c.served_id == manifest_id).values(served_id=None))
-        tx.execute(sa.delete(tags).where(own, tags.c.served_id.is_(None), tags.c.pending_id.is_(None)))
+        empty = sa.delete(tags).where(own, tags.c.served_id.is_(None), tags.c.pending_id.is_(None))
+        self._usage.changed(tx, name.value, tags=-tx.execute(empty).rowcount)
         for tag in served:
             publish_moved(tx, self._events, name.value, tag, "")
+
+
+def find_deletable(tx: Transaction, repository_id: str, digest: str) -> sa.Row[tuple[int, str, str, str]] | None:
+    """Return id, digest, kind and gate state of a manifest."""
+    return tx.execute(
+        sa.select(manifests.c.id, manifests.c.digest, manifests.c.kind, gates.c.state)
+        .join(gates, gates.c.manifest_id == manifests.c.id)
+        .where(manifests.c.repository_id == repository_id, manifests.c.digest == digest)
+    ).one_or_none()

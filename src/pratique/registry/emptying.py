@@ -12,7 +12,7 @@ from pratique.registry.errors import NameUnknown
 from pratique.registry.locks import Deletion, Locks
 from pratique.registry.ports import AuditTrail
 from pratique.registry.repositories import find_repository, require_repository
-from pratique.registry.tables import manifests, repositories, repository_blobs, tags
+from pratique.registry.tables import manifests, repositories, tags
 from pratique.registry.types import Reference, RepositoryName, parse_digest
 
 REPOSITORY_DELETED = "pratique.registry.repository.deleted.v1"
@@ -77,7 +77,7 @@ class RepositoryDeletions:
         again = sa.select(manifests.c.id).where(manifests.c.repository_id == repository_id).limit(1)
         if tx.execute(again).first() is not None:
             return
-        tx.execute(sa.delete(repository_blobs).where(repository_blobs.c.repository_id == repository_id))
+        self._deletions.forget_blobs(tx, repository_id)
         tx.execute(sa.delete(repositories).where(repositories.c.id == repository_id))
         data = {"repository_id": repository_id, "repository": name.value}
         self._events.publish(tx, Event(REPOSITORY_DELETED, name.value, data))

@@ -3,13 +3,14 @@
 PratiqueError
 ├── Invalid ── NameInvalid, TagInvalid, DigestInvalid, ManifestInvalid, ManifestBlobUnknown, SizeInvalid,
 │             UploadInvalid, Unsupported
-├── NotFound ── NameUnknown, ManifestUnknown, BlobUnknown, UploadUnknown
+├── NotFound ── NameUnknown, ManifestUnknown, BlobUnknown, UploadUnknown, DeletedUnknown, RuleUnknown
+├── Conflict ── TagTaken
 ├── RangeInvalid ── UploadRangeInvalid
-├── Denied ── Held, Refused, ReadLocked, ContentLocked
+├── Denied ── Held, Refused, ReadLocked, ContentLocked, QuotaExceeded, AddressRefused
 └── TooLarge ── ManifestTooLarge, BlobTooLarge
 """
 
-from pratique.core.errors import Denied, Invalid, NotFound, RangeInvalid, TooLarge
+from pratique.core.errors import Conflict, Denied, Invalid, NotFound, RangeInvalid, TooLarge
 
 
 class NameInvalid(Invalid):
@@ -119,3 +120,31 @@ class Unsupported(Invalid):
     code = "unsupported"
     status = 405
     oci = "UNSUPPORTED"
+
+
+class DeletedUnknown(NotFound):
+    code = "deleted-item-unknown"
+
+
+class RuleUnknown(NotFound):
+    code = "rule-unknown"
+
+
+class TagTaken(Conflict):
+    """A tag cannot come back: somebody has set it meanwhile."""
+
+    code = "tag-taken"
+
+
+class QuotaExceeded(Denied):
+    """What would be added is more than a quota leaves; nothing was stored."""
+
+    code = "quota-exceeded"
+    oci = "DENIED"
+
+
+class AddressRefused(Denied):
+    """The rules about networks keep this address out."""
+
+    code = "address-refused"
+    oci = "DENIED"

@@ -22,7 +22,8 @@ deleted_items = sa.Table(
     "deleted_items",
     metadata,
     sa.Column("id", Surrogate, primary_key=True, autoincrement=True),
-    sa.Column("repository_id", Id, sa.ForeignKey("repositories.id"), nullable=False),
+    # By name: a repository that was deleted whole comes back with what is restored into it.
+    sa.Column("repository", TextC, nullable=False),
     sa.Column("kind", TextC, nullable=False, comment="manifest or tag"),
     sa.Column("name", TextC, nullable=False, comment="the tag, or the digest of the manifest"),
     sa.Column("digest", TextC, nullable=False),
@@ -36,7 +37,7 @@ deleted_items = sa.Table(
     sa.Column("deleted_by", Id, nullable=False),
     sa.Column("because", TextC, nullable=False),
     sa.Column("expires_at", Micros, nullable=False),
-    sa.Index(None, "repository_id", "digest"),
+    sa.Index(None, "repository", "digest"),
     sa.Index(None, "expires_at"),
 )
 
@@ -44,11 +45,9 @@ deleted_items = sa.Table(
 deleted_blobs = sa.Table(
     "deleted_blobs",
     metadata,
-    sa.Column("repository_id", Id, sa.ForeignKey("repositories.id"), primary_key=True),
-    sa.Column("blob_id", sa.BigInteger, sa.ForeignKey("blobs.id"), primary_key=True),
     sa.Column("deleted_id", sa.BigInteger, sa.ForeignKey("deleted_items.id"), primary_key=True),
+    sa.Column("blob_id", sa.BigInteger, sa.ForeignKey("blobs.id"), primary_key=True),
     sa.Index(None, "blob_id"),
-    sa.Index(None, "deleted_id"),
 )
 
 collection_runs = sa.Table(
