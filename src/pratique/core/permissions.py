@@ -263,17 +263,33 @@ OPERATOR = Caller(principal_id="00000000-0000-7000-8000-000000000002", name="loc
 """Whoever can open the admin socket of the key process on the machine itself: holds every permission, everywhere."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class NamePattern:
+    """Repositories below a scope with one name, or with names that begin so."""
+
+    scope: Scope
+    text: str
+    exact: bool
+
+    def covers(self, scope: Scope) -> bool:
+        if scope.segments[:1] != ("registry",) or not self.scope.covers(scope):
+            return False
+        name = "/".join(scope.segments[1:])
+        return name == self.text if self.exact else name.startswith(self.text)
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where a caller holds a permission: below any of `allowed`, and not below any of `denied`; for SQL filters."""
+    """Where a caller holds a permission, for SQL filters: below any of `allowed` or named so, and below no `denied`."""
 
     allowed: tuple[Scope, ...] = ()
     denied: tuple[Scope, ...] = ()
     bound: tuple[Bound, ...] | None = field(default=None)
+    names: tuple[NamePattern, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not self.allowed
+        return not self.allowed and not self.names
 
     @property
     def is_everything(self) -> bool:
@@ -282,7 +298,9 @@ class Extent:
     def covers(self, scope: Scope) -> bool:
         if any(denied.covers(scope) for denied in self.denied):
             return False
-        if not any(allowed.covers(scope) for allowed in self.allowed):
+        if not any(allowed.covers(scope) for allowed in self.allowed) and not any(
+            pattern.covers(scope) for pattern in self.names
+        ):
             return False
         return self.bound is None or any(
             bound.scope == scope if bound.exact else bound.scope.covers(scope) for bound in self.bound

@@ -4,11 +4,11 @@ Sources: MicrosoftDocs/azure-docs, articles/role-based-access-control/built-in-r
 permissions/{containers,security}.md. Where an action has no counterpart here it permits nothing.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from pratique.core.permissions import Permission
+from pratique.identity.wildcards import fits
 
 REGISTRY = "Microsoft.ContainerRegistry/registries"
 VAULT = "Microsoft.KeyVault/vaults"
@@ -135,7 +135,7 @@ def is_data(action: str) -> bool:
 
 def matches(pattern: str, action: str) -> bool:
     """Whether a pattern of a condition names an action; `*` crosses slashes, case does not count."""
-    return _like(pattern.lower()).fullmatch(action.lower()) is not None
+    return fits(pattern.lower(), action.lower())
 
 
 def is_known(pattern: str, *, data: bool) -> bool:
@@ -146,11 +146,6 @@ def is_known(pattern: str, *, data: bool) -> bool:
 def repository_actions(permission: Permission) -> tuple[str, ...]:
     """The repository data actions that stand for a permission when a condition asks which action is requested."""
     return _REPOSITORY_ACTIONS.get(permission, ())
-
-
-@lru_cache(maxsize=1024)
-def _like(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
 
 
 _REPOSITORY_ACTIONS: Mapping[Permission, tuple[str, ...]] = {

@@ -53,6 +53,18 @@ class AssignmentNotFound(NotFound):
     code = "assignment-not-found"
 
 
+class GroupNotFound(NotFound):
+    code = "group-not-found"
+
+
+class ActivationNotFound(NotFound):
+    code = "activation-not-found"
+
+
+class ProviderNotFound(NotFound):
+    code = "provider-not-found"
+
+
 class RoleNotFound(NotFound):
     code = "role-not-found"
 

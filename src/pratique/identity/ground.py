@@ -10,6 +10,7 @@ from pratique.core.keys.types import KeyClient
 from pratique.core.sealed import SealedColumns
 from pratique.core.settings.schema import Identity as IdentitySettings
 from pratique.identity.authorizer import RightsAuthorizer
+from pratique.identity.growth import Growth
 from pratique.identity.rights import RightsMemory
 
 
@@ -26,5 +27,6 @@ class Ground:
     sealed: SealedColumns
     memory: RightsMemory
     authorizer: RightsAuthorizer
+    growth: Growth
     enrolled: Callable[[], None]
     """Called when the offer of a first sign-in is over: somebody has set a password or passkey, or has a newer link."""

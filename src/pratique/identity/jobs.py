@@ -6,6 +6,7 @@ from pratique.core.clock import SECOND
 from pratique.core.database import Database, Transaction
 from pratique.core.jobs import JobContext, JobHandlers
 from pratique.core.settings.schema import Identity as IdentitySettings
+from pratique.identity import activation
 from pratique.identity.tables import login_failures, sessions, sign_in_links, sign_in_steps
 
 SWEEP_KIND = "identity.sweep"
@@ -32,4 +33,4 @@ def sweep(tx: Transaction, settings: IdentitySettings) -> int:
         sa.delete(sign_in_steps).where(sign_in_steps.c.expires_at <= tx.now),
         sa.delete(login_failures).where(login_failures.c.until <= tx.now),
     )
-    return sum(tx.execute(deletion).rowcount for deletion in deletions)
+    return sum(tx.execute(deletion).rowcount for deletion in deletions) + activation.sweep(tx)

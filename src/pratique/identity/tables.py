@@ -69,6 +69,9 @@ roles = sa.Table(
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("permissions", JsonText, nullable=False),
     sa.Column("created_at", Micros, nullable=False),
+    sa.Column("created_by", Id),
+    sa.Column("changed_at", Micros),
+    sa.Column("actions", JsonText, comment="Azure's action strings that it was made from: actions, data, not"),
     comment="Custom roles; the built-in ones are code.",
 )
 
@@ -83,6 +86,8 @@ assignments = sa.Table(
     sa.Column("created_at", Micros, nullable=False),
     sa.Column("created_by", Id, nullable=False),
     sa.Column("expires_at", Micros),
+    sa.Column("condition", sa.Text, comment="on which repositories it holds"),
+    sa.Column("activation_id", Id, index=True, comment="the activation of an eligible role that it came from"),
     sa.UniqueConstraint("principal_id", "role_id", "scope", "effect"),
 )
 

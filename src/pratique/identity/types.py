@@ -8,7 +8,7 @@ from typing import Literal
 from pratique.core.errors import Invalid
 from pratique.core.permissions import Permission, Scope
 
-PrincipalKind = Literal["user", "service", "agent", "managed", "operator", "anonymous"]
+PrincipalKind = Literal["user", "service", "agent", "managed", "operator", "anonymous", "group"]
 PrincipalState = Literal["active", "disabled"]
 CredentialKind = Literal["client-secret", "certificate", "federated", "holder", "sign-in"]
 Effect = Literal["allow", "deny"]
@@ -147,6 +147,15 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Through:
+    """An assignment as it acts on somebody: with the name of its role, and of the group that holds it, if one does."""
+
+    assignment: Assignment
+    role: str
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """Why a principal may or may not do something at a scope, and what it would take."""
 
@@ -159,3 +168,5 @@ class Explanation:
     """Assignments that allow it; or, when it is refused, those that deny it."""
     roles: tuple[Role, ...] = ()
     """When it is refused for want of an assignment: built-in roles that would grant it, the smallest first."""
+    through: tuple[Through, ...] = ()
+    """The same as `by`, with names; when it is refused by a condition, the assignments that have it."""
