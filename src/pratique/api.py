@@ -3,9 +3,16 @@
 from fastapi import FastAPI
 
 from pratique import __version__
+from pratique.core.cloudevents import routes as event_routes
+from pratique.core.cloudevents.types import source_of
 from pratique.core.database import Cursors
 from pratique.core.ground import Ground
 from pratique.core.http.api import create_api
+from pratique.core.outward import OutwardRules
+from pratique.core.permissions import Authorizer
+from pratique.core.sealed import SealedColumns
+from pratique.core.webhooks import routes as webhook_routes
+from pratique.core.webhooks.service import Webhooks
 from pratique.domains import Domains
 from pratique.identity import routes as identity_routes
 from pratique.identity.service import IdentityService
@@ -32,6 +39,21 @@ def create_management_api(
         scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, domains.assignments, authorizer),
+        event_routes.router(ground.database, domains.events, authorizer, source_of(ground.keys.installation())),
+        webhook_routes.router(create_webhooks(ground, domains, authorizer)),
         operation_routes.router(ground.database, ground.jobs, authorizer, cursors),
     ]
     return create_api(routers, version=__version__)
+
+
+def create_webhooks(ground: Ground, domains: Domains, authorizer: Authorizer) -> Webhooks:
+    """Return the use cases of webhooks."""
+    outward = ground.settings.outward
+    return Webhooks(
+        ground.database,
+        domains.events,
+        SealedColumns(ground.keys),
+        authorizer=authorizer,
+        audit=ground.audit,
+        rules=OutwardRules.of(outward.private, outward.plain),
+    )

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from pratique.advisories.service import AdvisoryStore
 from pratique.advisories.versions import version_key
+from pratique.core.cloudevents import EventLog
+from pratique.core.cloudevents.types import source_of
 from pratique.core.ground import Ground
+from pratique.core.outward import create_outward
+from pratique.core.sealed import SealedColumns
 from pratique.core.settings import Settings
+from pratique.core.webhooks.delivery import Deliverer
+from pratique.core.webhooks.sender import WebhookSender
 from pratique.inventory.types import Limits
 from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.jobs import RecommendationJobs
+from pratique.registry.announcements import REGISTRY_EVENTS
 from pratique.registry.assembly import create_service
 from pratique.registry.jobs import register_jobs as register_registry_jobs
 from pratique.registry.service import RegistryService
@@ -36,6 +43,7 @@ class Domains:
     """The services that faces (API, console, command line) and jobs use."""
 
     registry: RegistryService
+    events: EventLog
     advisories: AdvisoryStore
     reader: ReaderPool
     scan: ScanService
@@ -55,6 +63,9 @@ def join_domains(ground: Ground) -> Domains:
     """Build every domain over the ground and wire them to each other."""
     settings = ground.settings
     registry = create_service(ground.database, ground.blobs, ground.events)
+    events = EventLog(REGISTRY_EVENTS)
+    events.attach(ground.events)
+    events.register(ground.handlers, keep=settings.events.keep)
     advisories = AdvisoryStore.open(
         settings.data.directory / "advisories", starter=settings.advisories.starter, clock=ground.clock
     )
@@ -70,6 +81,7 @@ def join_domains(ground: Ground) -> Domains:
     )
     return Domains(
         registry=registry,
+        events=events,
         advisories=advisories,
         reader=reader,
         scan=scan,
@@ -78,6 +90,20 @@ def join_domains(ground: Ground) -> Domains:
         exemptions=exemptions,
         recommendation_jobs=recommendation_jobs,
         assignments=Assignments(ground.database, ground.findings, ground.audit, recommendation_jobs.changed),
+    )
+
+
+def create_sender(ground: Ground, log: EventLog) -> WebhookSender:
+    """Return what delivers webhooks, for a process whose role may open sealed columns; each delivery resolves anew."""
+    settings = ground.settings
+    client = create_outward(settings.outward, keep=0)
+    return WebhookSender(
+        ground.database,
+        log,
+        SealedColumns(ground.keys),
+        Deliverer(client, ground.clock, settings.server.host_of("registry")),
+        source=source_of(ground.keys.installation()),
+        patience=settings.events.webhook_patience,
     )
 
 

@@ -17,6 +17,7 @@ from pratique.core.jobs.queue import JobQueue
 _TYPE = re.compile(r"pratique(\.[a-z][a-z0-9-]*){2,}\.v[1-9][0-9]*")
 EventHandler = Callable[[JobContext, "Event"], None]
 Lane = Callable[["Event"], str | None]
+Collector = Callable[[Transaction, Sequence["Event"]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class EventBus:
         self._handlers = handlers
         self._durable: defaultdict[str, list[_Subscription]] = defaultdict(list)
         self._inline: defaultdict[str, list[Callable[[Transaction, Event], None]]] = defaultdict(list)
+        self._collectors: defaultdict[str, list[Collector]] = defaultdict(list)
 
     def subscribe(
         self,
@@ -65,6 +67,10 @@ class EventBus:
         """Run `handler` inside the publishing transaction: quick, no outside call; if it raises, nothing happened."""
         self._inline[_checked(type)].append(handler)
 
+    def collect(self, type: str, collector: "Collector") -> None:  # noqa: A002
+        """Like `subscribe_inline`, for all events of a type that are published at once: one statement for many."""
+        self._collectors[_checked(type)].append(collector)
+
     def publish(self, tx: Transaction, event: Event) -> None:
         """Make `event` part of `tx`; listeners get the hint 'event:{type}' after the commit."""
         self.publish_many(tx, [event])
@@ -80,6 +86,8 @@ class EventBus:
             for handler in self._inline[name]:
                 for event in alike:
                     handler(tx, event)
+            for collector in self._collectors[name]:
+                collector(tx, alike)
             tx.hint(f"event:{name}")
 
     def _queue(self, tx: Transaction, subscription: _Subscription, events: Sequence[Event]) -> None:
