@@ -1,8 +1,8 @@
 """Nobody gives more than they hold, nor for longer: the one check behind roles, groups, assignments and credentials.
 
 To give a right at a scope, one holds it there and everywhere below, with nothing denied in between, for at least as
-long as it is given; or one holds `identity/assignments/delegate` so. A denial is lifted only by somebody whom it does
-not bind: taking it away is giving.
+long as it is given; or one holds `identity/assignments/delegate` so, and is not denied that right. A denial is lifted
+only by somebody whom it does not bind: taking it away is giving.
 """
 
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ class Growth:
         if caller.principal_id == SYSTEM.principal_id:
             return FOREVER
         rights, now = self._memory.of(caller.principal_id), self._memory.clock.now()
-        if rights is None:
-            return 0
+        if rights is None or rights.denied_near(permission, scope, now):
+            return 0  # nobody gives around what they are denied, however much they may delegate
         own = rights.lasting(permission, scope, now, condition=condition) if caller.admits(permission, scope) else 0
         delegated = rights.lasting(_DELEGATE, scope, now) if caller.admits(_DELEGATE, scope) else 0
         return max(own, delegated)

@@ -79,13 +79,8 @@ class Rights:
 
     def lasting(self, permission: Permission, scope: Scope, now: int, *, condition: str = "") -> int:
         """Until when it is allowed at a scope and everywhere below, 0 if it is not; `condition` may narrow both."""
-        if not self.active:
+        if not self.active or self.denied_near(permission, scope, now):
             return 0
-        for held in self.held:
-            place = held.assignment.scope
-            touches = place.covers(scope) or scope.covers(place)
-            if held.assignment.effect == "deny" and permission in held.permissions and held.live(now) and touches:
-                return 0
         ends = [
             FOREVER if held.assignment.expires_at is None else held.assignment.expires_at
             for held in _above(self._allows, scope)
@@ -94,6 +89,15 @@ class Rights:
             and (held.condition is None or held.condition.text == condition)
         ]
         return max(ends, default=0)
+
+    def denied_near(self, permission: Permission, scope: Scope, now: int) -> bool:
+        """Whether it is denied at a scope, above it, or anywhere below."""
+        return any(
+            permission in held.permissions
+            and held.live(now)
+            and (held.assignment.scope.covers(scope) or scope.covers(held.assignment.scope))
+            for held in self.given("deny")
+        )
 
     def given(self, effect: str) -> Iterator[Held]:
         return (held for held in self.held if held.assignment.effect == effect)

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
-from pratique.core.permissions import Extent, Scope
+from pratique.core.permissions import Extent, NamePattern, Scope
 from pratique.registry.locks import NO_LIST
 from pratique.registry.repositories import require_repository
 from pratique.registry.tables import gates, manifests, repositories, tags
@@ -97,13 +97,20 @@ def in_extents(extents: Sequence[Extent]) -> sa.ColumnElement[bool]:
 
 
 def _in_extent(extent: Extent) -> sa.ColumnElement[bool]:
-    seen = sa.or_(sa.false(), *(_below(scope) for scope in extent.allowed))
+    places = (*(_below(scope) for scope in extent.allowed), *(_named(pattern) for pattern in extent.names))
+    seen = sa.or_(sa.false(), *places)
     hidden = sa.or_(sa.false(), *(_below(scope) for scope in extent.denied))
     condition = sa.and_(seen, sa.not_(hidden))
     if extent.bound is None:
         return condition
     bounds = (_exactly(bound.scope) if bound.exact else _below(bound.scope) for bound in extent.bound)
     return sa.and_(condition, sa.or_(sa.false(), *bounds))
+
+
+def _named(pattern: NamePattern) -> sa.ColumnElement[bool]:
+    name = repositories.c.name
+    fits = name == pattern.text if pattern.exact else name.startswith(pattern.text, autoescape=True)
+    return sa.and_(_below(pattern.scope), fits)
 
 
 def _below(scope: Scope) -> sa.ColumnElement[bool]:
