@@ -105,7 +105,7 @@ def test_syft_and_trivy_forms_keep_source_and_epoch() -> None:
             {"type": "library", "name": "b", "purl": "pkg:deb/debian/bind9-host@9.18?epoch=1&distro=debian-11",
              "properties": [{"name": "aquasecurity:trivy:SrcName", "value": "bind9"}, {"name": "aquasecurity:trivy:SrcVersion", "value": "9.18"},
                             {"name": "aquasecurity:trivy:SrcRelease", "value": "1"}, {"name": "aquasecurity:trivy:SrcEpoch", "value": "1"}]},
-            {"type": "library", "name": "c", "purl": "pkg:golang/example.org/c@v1"},
+            {"type": "library", "name": "c", "purl": "pkg:swift/example.org/c@v1"},
             {"type": "library", "name": "d"},
             {"type": "library", "name": "e", "purl": "pkg:npm/e"},
         ],
@@ -116,7 +116,7 @@ def test_syft_and_trivy_forms_keep_source_and_epoch() -> None:
     assert (packages["bind9-host"].version, packages["bind9-host"].source_version) == ("1:9.18", "1:9.18-1")
     assert {package.distro for package in packages.values()} == {"debian:11"}
     assert {problem.code for problem in found.not_assessed} == {"no-reader", "no-purl", "no-version"}
-    assert ("golang", "not-assessed") in {(row.ecosystem, row.state) for row in found.coverage}
+    assert ("swift", "not-assessed") in {(row.ecosystem, row.state) for row in found.coverage}
 
 
 def test_spdx_is_read() -> None:

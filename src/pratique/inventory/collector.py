@@ -7,6 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from pratique.inventory import readers, tar
+from pratique.inventory.binaries import MAGICS, START, look_into
+from pratique.inventory.marks import mark
 from pratique.inventory.readers.text import path_text
 from pratique.inventory.readers.wanted import Index, Wanted
 from pratique.inventory.tar import Entry, TarWalk
@@ -17,7 +19,6 @@ NEAR_ROOT: Final = 3
 
 _WHITEOUT: Final = b".wh."
 _OPAQUE: Final = b".wh..wh..opq"
-_ELF: Final = b"\x7fELF"
 _MANAGED: Final = (
     b"bin/", b"sbin/", b"lib", b"usr/bin/", b"usr/sbin/", b"usr/lib", b"usr/libexec/", b"usr/games/", b"usr/share/",
 )  # fmt: skip
@@ -75,6 +76,7 @@ class Collector:
         self._shadows: set[bytes] = set()
         self._privileged: dict[bytes, PrivilegedFile] = {}
         self._executables: dict[bytes, Executable] = {}
+        self._replaced: set[bytes] = set()
         self._devices: set[bytes] = set()
         self._captured = self._packages = self._files = self._executable_files = self._seen = 0
 
@@ -111,6 +113,9 @@ class Collector:
             self._privilege(path, mode, entry)
         if mode & 0o111 and entry.size:
             self._executable(path, name, entry, walk)
+        if path in self._records and self._order[path] != self._seen:
+            self._contradicts(path)  # a binary, written again as something else: readers may take either
+            del self._records[path], self._order[path]
 
     def _record(self, wanted: Wanted, path: bytes, entry: Entry, walk: TarWalk) -> None:
         """Reads a wanted file, or says why not."""
@@ -172,17 +177,43 @@ class Collector:
             self._privileged[path] = PrivilegedFile(path_text(path), mode & 0o7777, uid, gid, capabilities)
 
     def _executable(self, path: bytes, name: bytes, entry: Entry, walk: TarWalk) -> None:
-        """Counts executables; names binaries outside the folders that package managers own, and hashes if asked."""
+        """Counts executables, looks into binaries, names those that nobody vouches for, and hashes if asked."""
         self._executable_files += 1
+        if path in self._order and self._order[path] == self._seen:
+            return  # read as a record just now
+        self._note(self._replaced, mark(path))
         hashing = self._limits.hash_executables
-        if not hashing and (path.startswith(_MANAGED) or b".so" in name):
+        library = b".so" in name
+        if library and not hashing:
             return
-        start = b"" if path in self._records else walk.peek(4)
-        if not hashing and start != _ELF:
+        start = walk.peek(START)
+        binary = start in MAGICS and not library
+        data = self._looked_into(path, start, entry.size, walk) if binary else None
+        if path in self._records or not (hashing or (binary and not path.startswith(_MANAGED))):
             return
         if len(self._executables) < self._limits.notes:
-            digest = _hashed(start, entry.size, walk) if hashing and path not in self._records else ""
+            digest = _hashed(data if data is not None else start, entry.size, walk) if hashing else ""
             self._executables[path] = Executable(path_text(path), entry.size, digest)
+
+    def _looked_into(self, path: bytes, start: bytes, size: int, walk: TarWalk) -> bytearray | None:
+        """The content of a binary that was looked into; None for one that is too long."""
+        shown = path_text(path)
+        if size > self._limits.binary_bytes:
+            reason = f"it is larger than {self._limits.binary_bytes} bytes"
+            problem = NotAssessed(shown, reason, "limit-binary", scope="package", ecosystem="generic")
+            self._keep(path, RecordFile("binary", shown, problem=problem), b"")
+            return None
+        data = walk.large(start, size)
+        try:
+            record = look_into(shown, data)
+        except Exception as error:  # noqa: BLE001 - a reader's own fault must cost one file, never the image
+            reason = f"its reader failed ({type(error).__name__})"
+            problem = NotAssessed(shown, reason, "reader-failed", scope="package", ecosystem="generic")
+            record = RecordFile("binary", shown, problem=problem)
+        if record is not None:
+            self._replaced.discard(mark(path))
+            self._keep(path, record, hashlib.sha256(msgspec.msgpack.encode(record)).digest())
+        return data
 
     def _directory(self, path: bytes, entry: Entry) -> None:
         if path.count(b"/") < NEAR_ROOT:
@@ -265,6 +296,7 @@ class Collector:
             "shadows": _texts(self._shadows),
             "privileged": tuple(self._privileged[path] for path in sorted(self._privileged)),
             "executables": tuple(self._executables[path] for path in sorted(self._executables)),
+            "replaced": b"".join(sorted(self._replaced)),
             "devices": _texts(self._devices),
             "problems": self._problems.result(),
         }
@@ -288,7 +320,7 @@ def ancestors(path: bytes) -> list[bytes]:
     return above
 
 
-def _hashed(start: bytes, size: int, walk: TarWalk) -> str:
+def _hashed(start: bytes | bytearray, size: int, walk: TarWalk) -> str:
     digest, left = hashlib.sha256(start), size - len(start)
     while left:
         piece = walk.content(min(left, _PIECE))

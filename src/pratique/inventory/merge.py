@@ -16,6 +16,7 @@ import msgspec
 from pratique.inventory import coverage
 from pratique.inventory.collector import Problems
 from pratique.inventory.config import diff_ids_of, image_facts
+from pratique.inventory.marks import mark, marks_of
 from pratique.inventory.readers import apk, os_release
 from pratique.inventory.types import (
     Distro,
@@ -42,6 +43,7 @@ class FileView:
         self.origins: dict[str, dict[Package, int]] = {}
         self.links: dict[str, str] = {}
         self.privileged: dict[str, PrivilegedFile] = {}
+        self._binaries: set[str] = set()
 
     def apply(self, report: LayerReport, index: int) -> None:
         """Lays one more layer over the view."""
@@ -50,10 +52,13 @@ class FileView:
         placed = [_landed(record, self._parent_resolved(record.path)) for record in report.records]
         before = self.origins
         self._remove(report)
+        self._replace_binaries(report)
         self.links.update((link.path, link.target) for link in report.links)
         for record in placed:
             earlier = before.get(record.path, {})
             self.records[record.path] = record
+            if record.reader == "binary":
+                self._binaries.add(record.path)
             self.origins[record.path] = {package: earlier.get(package, index) for package in record.packages}
         self.privileged.update((file.path, file) for file in report.privileged)
 
@@ -69,6 +74,14 @@ class FileView:
         self.origins = {path: packages for path, packages in self.origins.items() if path in kept}
         self.links = {path: to for path, to in self.links.items() if not _hidden(path, gone, emptied)}
         self.privileged = {path: one for path, one in self.privileged.items() if not _hidden(path, gone, emptied)}
+
+    def _replace_binaries(self, report: LayerReport) -> None:
+        """Binaries whose place another executable takes, of which there is nothing to say."""
+        marks = marks_of(report.replaced) if self._binaries else frozenset()
+        for path in [path for path in self._binaries if mark(path.encode()) in marks]:
+            self._binaries.discard(path)
+            self.records.pop(path, None)
+            self.origins.pop(path, None)
 
     def _parent_resolved(self, path: str) -> str:
         """Where a file of this path really lands: links in the folders above it are followed."""

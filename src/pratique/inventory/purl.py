@@ -23,7 +23,7 @@ class _Named(Protocol):
     def module(self) -> str: ...
 
 
-_NAMESPACES: Final = {"rhel": "redhat", "ol": "oracle", "amzn": "amazon", "sles": "suse"}
+NAMESPACES: Final = {"rhel": "redhat", "ol": "oracle", "amzn": "amazon", "sles": "suse"}
 """Namespaces of rpm and deb packages that are not spelt as os-release spells the distribution."""
 
 
@@ -46,7 +46,7 @@ def package_url(package: _Named, *, with_version: bool) -> str:
 def _path(package: _Named) -> str:
     if package.distro:
         identity = package.distro.partition(":")[0]
-        return f"{_coded(_NAMESPACES.get(identity, identity))}/{_coded(package.name)}"
+        return f"{_coded(NAMESPACES.get(identity, identity))}/{_coded(package.name)}"
     if package.ecosystem == "maven":
         return "/".join(_coded(part) for part in package.name.split(":"))
     return "/".join(_coded(part) for part in package.name.split("/"))

@@ -105,6 +105,19 @@ class _Window:
             missing -= len(chunk)
         return b"".join(pieces)
 
+    def take_into(self, room: memoryview) -> bool:
+        """Whether there was enough to fill this room."""
+        while room:
+            if self._at >= len(self._held):
+                self._held, self._at = next(self._chunks, b""), 0
+                if not self._held:
+                    return False
+            piece = memoryview(self._held)[self._at : self._at + len(room)]
+            room[: len(piece)] = piece
+            room = room[len(piece) :]
+            self._at += len(piece)
+        return True
+
     def skip(self, count: int) -> bool:
         """Whether `count` bytes were there to be skipped."""
         self._at += count
@@ -154,6 +167,15 @@ class TarWalk:
         if len(data) < size:
             raise Damaged("the archive ends in the middle of a file")
         self._unread -= size
+        return data
+
+    def large(self, start: bytes, size: int) -> bytearray:
+        """The current member as a whole, of which `start` was read before; held once, however long it is."""
+        data = bytearray(size)
+        data[: len(start)] = start
+        if not self._window.take_into(memoryview(data)[len(start) :]):
+            raise Damaged("the archive ends in the middle of a file")
+        self._unread -= size - len(start)
         return data
 
     def peek(self, count: int) -> bytes:

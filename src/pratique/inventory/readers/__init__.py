@@ -16,7 +16,7 @@ ALL: tuple[Wanted, ...] = (
     *unread.WANTED,
 )
 
-ECOSYSTEMS: tuple[str, ...] = ("apk", "deb", "npm", "pypi", "rpm")
+ECOSYSTEMS: tuple[str, ...] = ("apk", "cargo", "deb", "golang", "npm", "pypi", "rpm")
 """The ecosystems that are read, sorted."""
 
 __all__ = ["ALL", "ECOSYSTEMS", "Index", "Wanted"]

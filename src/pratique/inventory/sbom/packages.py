@@ -1,16 +1,22 @@
 """Packages out of package URLs, with all that an SBOM keeps of source, epoch and distribution."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from packageurl import PackageURL
 
+from pratique.inventory.purl import NAMESPACES
 from pratique.inventory.readers import ECOSYSTEMS
 from pratique.inventory.readers.python import normalised
 from pratique.inventory.readers.text import plain
 from pratique.inventory.types import Distro, Package
 
-_DISTRIBUTIONS: Final = ("deb", "apk")
+_DISTRIBUTIONS: Final = ("deb", "apk", "rpm")
+_SPELT: Final = {namespace: identity for identity, namespace in NAMESPACES.items()}
+
+
+_SOURCE_RPM: Final = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 
 
 def parse_purl(text: str) -> PackageURL | None:
@@ -26,7 +32,7 @@ def distro_of_purl(purl: PackageURL) -> Distro | None:
     text = str(_qualifiers(purl).get("distro", ""))
     identity, _, version = text.partition("-")
     if not version and purl.namespace:
-        identity, version = purl.namespace, text if text[:1].isdigit() else ""
+        identity, version = _SPELT.get(purl.namespace, purl.namespace), text if text[:1].isdigit() else ""
     if purl.type not in _DISTRIBUTIONS or not identity:
         return None
     return Distro(identity, version) if version[:1].isdigit() else Distro(identity, "", version)
@@ -38,14 +44,22 @@ def package_of(purl: PackageURL, properties: Mapping[str, str], distro: Distro |
         return None
     location = next((properties[key] for key in _LOCATIONS if properties.get(key)), "").lstrip("/")
     if purl.type not in _DISTRIBUTIONS:
-        name = normalised(purl.name) if purl.type == "pypi" else "/".join(filter(None, (purl.namespace, purl.name)))
+        name = _language_name(purl)
         return Package(purl.type, name, purl.version, "", name, purl.version, location=location)
     qualifiers = _qualifiers(purl)
     version = _with_epoch(purl.version, str(qualifiers.get("epoch", "")))
     source, source_version = _source(purl, properties, version)
     key = (distro or distro_of_purl(purl) or Distro("")).key.strip(":")
     arch = str(qualifiers.get("arch", ""))
-    return Package(purl.type, purl.name, version, arch, source, source_version, key, location=location)
+    module = str(qualifiers.get("rpmmod", ""))
+    return Package(purl.type, purl.name, version, arch, source, source_version, key, location=location, module=module)
+
+
+def _language_name(purl: PackageURL) -> str:
+    """The name as feeds spell it: group and artifact with a colon, all else with a slash."""
+    if purl.type == "pypi":
+        return normalised(purl.name)
+    return (":" if purl.type == "maven" else "/").join(filter(None, (purl.namespace, purl.name)))
 
 
 _LOCATIONS: Final = ("pratique:location", "syft:location:0:path", "aquasecurity:trivy:FilePath")
@@ -65,6 +79,8 @@ def _source(purl: PackageURL, properties: Mapping[str, str], version: str) -> tu
     upstream = str(_qualifiers(purl).get("upstream", ""))
     if upstream:
         name, _, source_version = upstream.partition("@")
+        if purl.type == "rpm" and (match := _SOURCE_RPM.fullmatch(name)):
+            return match[1], match[2]
         return name, source_version or version
     trivy = properties.get("aquasecurity:trivy:SrcName", "")
     if trivy:
