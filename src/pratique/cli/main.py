@@ -17,6 +17,8 @@ COMMANDS: Table = {
         "exempt": Entry("pratique.cli.exempt", "Accept a finding for a time, with reason and approver."),
         "demo": Entry("pratique.cli.demo", "Build demo images and take them through the real path."),
         "advisories": Entry("pratique.cli.advisories", "Fetch, import and export advisory feeds."),
+        "events": Entry("pratique.cli.events", "Read what happened, as CloudEvents, and follow what happens."),
+        "webhook": Entry("pratique.cli.webhook", "Have events delivered to an address, signed and in order."),
         "registry": Entry("pratique.cli.registry", "Look at repositories, tags and gates."),
     },
     "Who may do what": {

@@ -5,7 +5,16 @@ _DATA_PLANE = [
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_SAFE = frozenset({b"application/json", b"application/octet-stream", b"application/problem+json", b"text/plain"})
+# An event stream is read by scripts of the same origin and shown by no browser.
+_SAFE = frozenset(
+    {
+        b"application/json",
+        b"application/octet-stream",
+        b"application/problem+json",
+        b"text/event-stream",
+        b"text/plain",
+    }
+)
 _SAFE_PREFIXES = (b"application/vnd.oci.", b"application/vnd.docker.")
 _FALLBACK = b"application/octet-stream"
 
