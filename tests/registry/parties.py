@@ -2,19 +2,25 @@
 
 import base64
 import json
+import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from pratique.core.errors import Denied, Unauthenticated
 from pratique.core.http.answers import answer_json, problem_json
+from pratique.core.http.bodies import read_all
 from pratique.core.http.plane import HttpScope, Plane, Receive, Send
 from pratique.core.permissions import ANONYMOUS, Bound, Caller, Extent, Permission, Scope
+from pratique.identity.access import parse_scopes
 
 PULL = frozenset({Permission.REGISTRY_CONTENT_READ, Permission.REGISTRY_METADATA_READ})
 PUSH = PULL | {Permission.REGISTRY_CONTENT_WRITE}
 SIGN = PULL | {Permission.REGISTRY_CONTENT_SIGN}
 DELETE = PULL | {Permission.REGISTRY_CONTENT_DELETE}
 QUARANTINE = PULL | {Permission.REGISTRY_QUARANTINE_READ}
+LOCK = PULL | {Permission.REGISTRY_METADATA_WRITE}
+MARK = PULL | {Permission.REGISTRY_QUARANTINE_READ, Permission.REGISTRY_QUARANTINE_WRITE}
+SEE = frozenset({Permission.REGISTRY_METADATA_READ})
 RIGHTS: dict[str, dict[str, frozenset[Permission]]] = {
     "pusher": {"/registry": PUSH | DELETE},
     "other-pusher": {"/registry": PUSH},
@@ -23,6 +29,11 @@ RIGHTS: dict[str, dict[str, frozenset[Permission]]] = {
     "reader": {"/registry": PULL},
     "signer": {"/registry": SIGN},
     "inspector": {"/registry": QUARANTINE},
+    "keeper": {"/registry": LOCK | PUSH | DELETE},
+    "scanner": {"/registry": MARK},
+    "onlooker": {"/registry": SEE},
+    "deleter": {"/registry": SEE | {Permission.REGISTRY_CONTENT_DELETE}},
+    "everybody": {"/registry/public": PULL},
     "stranger": {},
 }
 
@@ -64,7 +75,15 @@ class NameAuthenticator:
         if kind != "Bearer" or name not in RIGHTS:
             msg = "this token is not known"
             raise Unauthenticated(msg, remedy="sign in again")
-        return caller(name, None if not bound else (Bound(Scope.parse(bound), PULL | QUARANTINE),))
+        return caller(name, _bounds(bound))
+
+
+def _bounds(text: str) -> tuple[Bound, ...] | None:
+    """A scope that bounds reading, or the scopes of a token that was asked for with them."""
+    if text.startswith("="):
+        scopes = base64.urlsafe_b64decode(text[1:]).decode()
+        return tuple(access.bound() for access in parse_scopes([scopes]))
+    return (Bound(Scope.parse(text), PULL | QUARANTINE),) if text else None
 
 
 class CountingAudit:
@@ -88,18 +107,42 @@ def caller(name: str, bound: tuple[Bound, ...] | None = None) -> Caller:
 
 
 def token_plane(passwords: Sequence[str] = tuple(RIGHTS)) -> Plane:
-    """A token endpoint that gives everybody who is known a token of that name (password: the name)."""
+    """A token endpoint that gives everybody who is known a token of that name (password: the name).
+
+    Azure's clients exchange an access token, which is the name, for a refresh token and that for a bounded token; with
+    none they are `everybody`.
+    """
 
     async def app(scope: HttpScope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            form = dict(parse_qsl((await read_all(receive, 65536)).decode(), keep_blank_values=True))
+            if scope["raw_path"].endswith(b"/exchange"):
+                await answer_json(send, 200, {"refresh_token": _refresh_token(form["access_token"])})
+                return
+            if form["grant_type"] != "refresh_token" or form["refresh_token"]:
+                name = _name_of(form["refresh_token"]) if form.get("refresh_token") else "everybody"
+                bound = base64.urlsafe_b64encode(form.get("scope", "").encode()).decode()
+                await answer_json(send, 200, {"access_token": f"{name};={bound}"})
+                return
         header = scope["pratique.headers"].get(b"authorization", b"").decode()
         name, _, password = base64.b64decode(header.removeprefix("Basic ")).decode().partition(":")
-        dict(parse_qsl(scope["query_string"].decode()))
         if name not in passwords or password != name:
             msg = "wrong name or secret"
             raise Unauthenticated(msg, remedy="ask for a new secret")
         await answer_json(send, 200, {"token": name, "access_token": name, "expires_in": 300})
 
-    return Plane("login", ("login", "registry"), ("/oauth2/token",), app, problem_json)
+    return Plane("login", ("login", "registry"), ("/oauth2/",), app, problem_json)
+
+
+def _refresh_token(name: str) -> str:
+    """A token in the form of a JWT, as Azure's clients look for its end; nothing about it is signed."""
+    claims = json.dumps({"exp": int(time.time()) + 3600, "sub": name}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.e30"
+
+
+def _name_of(token: str) -> str:
+    claims = token.split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["sub"])
 
 
 def pretty(value: object) -> str:

@@ -17,7 +17,7 @@ from pratique.registry.tables import manifests, quarantine_marks, repositories, 
 from pratique.registry.types import QuarantineMark, RepositoryName
 
 ATTRIBUTES_CHANGED = "pratique.registry.attributes.changed.v1"
-QUARANTINE_MARKED = "pratique.registry.quarantine.marked.v1"
+QUARANTINE_MARKED = "pratique.registry.manifest.quarantined.v1"
 MARKS = ("Passed", "Failed")
 MAX_DETAILS = 16 * 1024
 
@@ -72,7 +72,7 @@ class AttributeService:
         )
         data = {
             "repository_id": row.repository_id, "repository": name.value, "digest": digest, "kind": row.kind,
-            "state": state, "marked_by": caller.principal_id,
+            "state": state, "details": details, "marked_by": caller.principal_id,
         }  # fmt: skip
         self._events.publish(tx, Event(QUARANTINE_MARKED, f"{name}@{digest}", data))
         self._audit.with_change(tx, "registry.quarantine.mark", caller, f"{name}@{digest}", {"state": state})
