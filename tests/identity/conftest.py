@@ -7,12 +7,13 @@ from typing import Any, TypeVar
 import pytest
 
 from pratique.core.audit import Audit
-from pratique.core.clock import FakeClock
+from pratique.core.clock import Clock, FakeClock
 from pratique.core.database import Cursors, Database, Epochs, Transaction
 from pratique.core.keys.client import Keys
 from pratique.core.keys.operations import Operations
 from pratique.core.keys.ring import SealedFile
 from pratique.core.keys.types import Role as KeyRole
+from pratique.core.outward import OutwardClient
 from pratique.core.permissions import OPERATOR, Permission, Scope
 from pratique.core.settings import Settings
 from pratique.identity import roles
@@ -32,7 +33,7 @@ class World:
     identity: IdentityService
     database: Database
     keys: Keys
-    clock: FakeClock
+    clock: Any
 
     def write(self, body: Callable[[Transaction], T]) -> T:
         return self.database.write(body)
@@ -71,7 +72,9 @@ class World:
         return self.identity.authorizer.explain(principal.id, permission, Scope.parse(scope)).allowed
 
 
-def make_world(database: Database, keys: Keys, clock: FakeClock, **settings: Any) -> World:
+def make_world(
+    database: Database, keys: Keys, clock: Clock, *, outward: OutwardClient | None = None, **settings: Any
+) -> World:
     audit = Audit(database)
     identity = IdentityService(
         database,
@@ -82,6 +85,7 @@ def make_world(database: Database, keys: Keys, clock: FakeClock, **settings: Any
         cursors=Cursors(b"cursor" * 6),
         clock=clock,
         passwords=Passwords(memory_kib=64, passes=1),
+        outward=outward,
     )
     return World(identity, database, keys, clock)
 
