@@ -17,6 +17,7 @@ from pratique.console.pages.exemptions import ExemptionPages
 from pratique.console.pages.feeds import FeedPages
 from pratique.console.pages.images import ImagePages
 from pratique.console.pages.jobs import JobPages
+from pratique.console.pages.providers import ProviderPages
 from pratique.console.pages.recommendations import RecommendationPages
 from pratique.console.pages.sign_in import SignInPages, WelcomePages
 from pratique.console.parts import Parts
@@ -39,7 +40,16 @@ def create_console(parts: Parts) -> Starlette:
     pages = Pages(built, csrf, parts.identity.authorizer, parts.clock, parts.registry_host)
     desk = Desk(parts, pages, csrf)
     live, wrong = Live(parts.epoch), ErrorPages(pages)
-    served = (RecommendationPages, ImagePages, FeedPages, ExemptionPages, JobPages, SignInPages, WelcomePages)
+    served = (
+        RecommendationPages,
+        ImagePages,
+        FeedPages,
+        ExemptionPages,
+        JobPages,
+        ProviderPages,
+        SignInPages,
+        WelcomePages,
+    )
     routes = [route for kind in served for route in kind(desk).routes()]
     app = Starlette(
         routes=[*_front(desk, built), *live.routes(), *routes],

@@ -16,11 +16,16 @@ from pratique.identity.audiences import Audiences
 from pratique.identity.authentication import BearerAuthenticator, ConsoleAuthenticator, ManagementAuthenticator
 from pratique.identity.authorizer import RightsAuthorizer
 from pratique.identity.custom_roles import RoleService
+from pratique.identity.federation.issuers import Issuers
 from pratique.identity.ground import Ground
 from pratique.identity.groups import GroupService
 from pratique.identity.growth import Growth
 from pratique.identity.links import Links
 from pratique.identity.oauth.assembly import create_machines
+from pratique.identity.oidc.discovery import Discovery
+from pratique.identity.oidc.entering import Entering
+from pratique.identity.oidc.flow import Flow
+from pratique.identity.oidc.providers import Providers
 from pratique.identity.passkeys import Passkeys
 from pratique.identity.passwords import Passwords
 from pratique.identity.people import People
@@ -97,6 +102,19 @@ class IdentityService:
         self.certificates = self.machines.certificates
         self.federation = self.machines.federation
         self.token_service = self.machines.token_service
+        self.providers = Providers(ground, self.principals, self.outward)
+        self.flow = Flow(
+            database,
+            ground.sealed,
+            clock,
+            providers=self.providers,
+            discovery=Discovery(self.outward, clock),
+            issuers=Issuers(database, self.outward, clock, away=settings.issuer_away),
+            outward=self.outward,
+        )
+        self.entering = Entering(
+            ground, self.sessions, principals=self.principals, groups=self.groups, providers=self.providers
+        )
         self.registry_authenticator = BearerAuthenticator(self.tokens, Audience.REGISTRY)
         self.management_authenticator = ManagementAuthenticator(self.tokens, self.sessions)
         self.console_authenticator = ConsoleAuthenticator(self.sessions)

@@ -19,13 +19,14 @@ from pratique.core.errors import Denied, Gone, Invalid, PratiqueError, TooManyRe
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Caller
 from pratique.identity.links import LINK_PATH
+from pratique.identity.oidc.entering import METHOD
 from pratique.identity.passkeys import RelyingParty
 from pratique.identity.people import CodeSetup
 from pratique.identity.sessions import COOKIE
 from pratique.identity.types import NewSession
 
 ANSWER = 32_768
-_WRONG = (Unauthenticated, Denied, Gone, Invalid, TooManyRequests)
+WRONG = (Unauthenticated, Denied, Gone, Invalid, TooManyRequests)
 _AUTHENTICATOR = re.compile(r"otpauth://totp/[A-Za-z0-9%._:@+-]{1,300}\?[A-Za-z0-9%._:=&+-]{1,300}")
 
 
@@ -52,8 +53,12 @@ class SignInPages:
         wanted = addresses.safe_next(request.query_params.get("next", ""))
         if caller_of(request.scope).session_id:
             return see_other(wanted)
-        said = "You are signed out." if "out" in request.query_params else ""
-        return self._form(request, wanted, said=said)
+        if "out" not in request.query_params:
+            return await sign_in_form(self._desk, request, wanted)
+        back = f"https://{request.headers.get('host', '')}/sign-in?out"
+        left = request.query_params["out"][:64]
+        leaving = await self._identity.flow.leaving(left, back) if left else ""
+        return await sign_in_form(self._desk, request, wanted, said="You are signed out.", leaving=leaving)
 
     async def by_password(self, request: Request) -> Response:
         """Begin a session with name, password and code, all in one form: it works without scripts or a second page."""
@@ -65,8 +70,8 @@ class SignInPages:
             session = await self._identity.people.sign_in(
                 name, password_of(form), code_of(form), address=address, agent=agent
             )
-        except _WRONG as error:
-            return self._form(request, wanted, error=error, name=name)
+        except WRONG as error:
+            return await sign_in_form(self._desk, request, wanted, error=error, name=name)
         return signed_in(session, wanted)
 
     async def passkey_options(self, request: Request) -> Response:
@@ -74,7 +79,7 @@ class SignInPages:
         await self._desk.csrf.checked(request)
         try:
             return JSONResponse(self._identity.passkeys.sign_in_options(party_of(request)))
-        except _WRONG as error:
+        except WRONG as error:
             return refused(error)
 
     async def by_passkey(self, request: Request) -> Response:
@@ -86,7 +91,7 @@ class SignInPages:
             session = await self._identity.passkeys.sign_in(
                 answer_of(form), party_of(request), address=address, agent=agent
             )
-        except _WRONG as error:
+        except WRONG as error:
             return refused(error)
         return signed_in(session, wanted, script=True)
 
@@ -94,9 +99,8 @@ class SignInPages:
         """End the session here and on the server."""
         await self._desk.csrf.checked(request)
         caller = caller_of(request.scope)
-        if caller.session_id:
-            await self._end(caller, caller.session_id)
-        answer = see_other("/sign-in?out")
+        provider = await self._end(caller, caller.session_id) if caller.session_id else ""
+        answer = see_other(f"/sign-in?out={provider}")
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
         answer.headers["clear-site-data"] = '"cache"'
         return answer
@@ -120,27 +124,18 @@ class SignInPages:
         await self._end(caller, request.path_params["id"])
         return see_other("/account")
 
-    async def _end(self, caller: Caller, session_id: str) -> None:
+    async def _end(self, caller: Caller, session_id: str) -> str:
+        """End one's own session; return the provider through which it was begun, or ''."""
         sessions = self._identity.sessions
 
-        def body(tx: Transaction) -> None:
+        def body(tx: Transaction) -> str:
             session = sessions.get(tx, session_id)
             if session.principal_id != caller.principal_id:
                 raise Denied("That is a session of somebody else.", remedy="Only its owner ends it here.")
             sessions.end(tx, caller, session)
+            return session.method.removeprefix(METHOD) if session.method.startswith(METHOD) else ""
 
-        await self._identity.database.write_async(body)
-
-    def _form(
-        self, request: Request, wanted: str, *, said: str = "", error: PratiqueError | None = None, name: str = ""
-    ) -> Response:
-        status = error.status if error else 200
-        answer = self._desk.pages.page(
-            request, "sign_in/sign_in.html", status, next=wanted, said=said, error=error, name=name
-        )
-        if isinstance(error, TooManyRequests):
-            answer.headers["retry-after"] = str(max(1, round(error.retry_after)))
-        return answer
+        return await self._identity.database.write_async(body)
 
 
 class WelcomePages:
@@ -174,7 +169,7 @@ class WelcomePages:
         try:
             ticket = await self._identity.database.write_async(lambda tx: self._identity.links.open(tx, secret))
             setup = await self._identity.people.start_code(ticket.value)
-        except _WRONG as error:
+        except WRONG as error:
             return self._landing(request, error)
         return self._choose(request, ticket.value, ticket.name, setup)
 
@@ -188,7 +183,7 @@ class WelcomePages:
             )
         except Gone as error:
             return self._landing(request, error)
-        except _WRONG as error:
+        except WRONG as error:
             setup = setup_of(forms.text(form, "uri", 700))
             return self._choose(request, ticket, forms.text(form, "name", 128), setup, error)
         return signed_in(session, addresses.START)
@@ -199,7 +194,7 @@ class WelcomePages:
         try:
             ticket = forms.text(form, "ticket", 200)
             return JSONResponse(await self._identity.passkeys.registration_options(ticket, party_of(request)))
-        except _WRONG as error:
+        except WRONG as error:
             return refused(error)
 
     async def create_passkey(self, request: Request) -> Response:
@@ -215,7 +210,7 @@ class WelcomePages:
                 address=address,
                 agent=agent,
             )
-        except _WRONG as error:
+        except WRONG as error:
             return refused(error)
         return signed_in(session, addresses.START, script=True)
 
@@ -237,6 +232,36 @@ class WelcomePages:
             qr=qr_of(setup.uri),
             error=error,
         )
+
+
+async def sign_in_form(
+    desk: Desk,
+    request: Request,
+    wanted: str,
+    *,
+    said: str = "",
+    error: PratiqueError | None = None,
+    name: str = "",
+    leaving: str = "",
+) -> Response:
+    """Show every way to sign in, with what was wrong; `leaving` is where one signs out at a provider too."""
+    identity = desk.parts.identity
+    providers = await identity.database.read_async(identity.providers.list)
+    status = error.status if error else 200
+    answer = desk.pages.page(
+        request,
+        "sign_in/sign_in.html",
+        status,
+        next=wanted,
+        said=said,
+        error=error,
+        name=name,
+        leaving=leaving,
+        providers=[provider for provider in providers if provider.enabled],
+    )
+    if isinstance(error, TooManyRequests):
+        answer.headers["retry-after"] = str(max(1, round(error.retry_after)))
+    return answer
 
 
 def signed_in(session: NewSession, wanted: str, *, script: bool = False) -> Response:

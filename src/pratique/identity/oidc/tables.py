@@ -36,6 +36,7 @@ external_identities = sa.Table(
     sa.Column("subject", TextC, primary_key=True, comment="the provider's own, lasting name of the person"),
     sa.Column("principal_id", Id, sa.ForeignKey("principals.id", ondelete="CASCADE"), nullable=False, index=True),
     sa.Column("email", sa.Text, nullable=False),
+    sa.Column("linked", sa.Boolean, nullable=False, comment="an administrator said so; such a person may always come"),
     sa.Column("created_at", Micros, nullable=False),
     sa.Column("seen_at", Micros),
 )

@@ -381,6 +381,9 @@ def upgrade() -> None:
         sa.Column("subject", TextC, nullable=False, comment="the provider's own, lasting name of the person"),
         sa.Column("principal_id", Id, nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column(
+            "linked", sa.Boolean(), nullable=False, comment="an administrator said so; such a person may always come"
+        ),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
