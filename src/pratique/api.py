@@ -20,6 +20,7 @@ from pratique.operations import routes as operation_routes
 from pratique.recommendations import routes as recommendation_routes
 from pratique.recommendations.service import RecommendationService
 from pratique.registry import routes as registry_routes
+from pratique.registry.encryption import routes as encryption_routes
 from pratique.scan import routes as scan_routes
 from pratique.trust import routes as trust_routes
 
@@ -40,6 +41,14 @@ def create_management_api(
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, domains.assignments, authorizer),
         event_routes.router(ground.database, domains.events, authorizer, source_of(ground.keys.installation())),
+        encryption_routes.router(
+            ground.database,
+            domains.rewriting,
+            ground.jobs,
+            authorizer=authorizer,
+            audit=ground.audit,
+            writes=ground.settings.blobs.encrypt,
+        ),
         webhook_routes.router(create_webhooks(ground, domains, authorizer)),
         operation_routes.router(ground.database, ground.jobs, authorizer, cursors),
     ]

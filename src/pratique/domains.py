@@ -20,6 +20,7 @@ from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.jobs import RecommendationJobs
 from pratique.registry.announcements import REGISTRY_EVENTS
 from pratique.registry.assembly import create_service
+from pratique.registry.encryption.rewriting import Rewriting
 from pratique.registry.jobs import register_jobs as register_registry_jobs
 from pratique.registry.service import RegistryService
 from pratique.scan.announce import Announcer
@@ -44,6 +45,7 @@ class Domains:
 
     registry: RegistryService
     events: EventLog
+    rewriting: Rewriting
     advisories: AdvisoryStore
     reader: ReaderPool
     scan: ScanService
@@ -66,6 +68,8 @@ def join_domains(ground: Ground) -> Domains:
     events = EventLog(REGISTRY_EVENTS)
     events.attach(ground.events)
     events.register(ground.handlers, keep=settings.events.keep)
+    rewriting = Rewriting(ground.database, ground.blobs)
+    rewriting.register(ground.handlers)
     advisories = AdvisoryStore.open(
         settings.data.directory / "advisories", starter=settings.advisories.starter, clock=ground.clock
     )
@@ -82,6 +86,7 @@ def join_domains(ground: Ground) -> Domains:
     return Domains(
         registry=registry,
         events=events,
+        rewriting=rewriting,
         advisories=advisories,
         reader=reader,
         scan=scan,

@@ -29,7 +29,7 @@ def list_events(
     found: list[dict[str, Any]] = []
     with connect() as client:
         while len(found) < limit:
-            asked = {
+            asked: dict[str, Any] = {
                 "after": after,
                 "limit": min(500, limit - len(found)),
                 "type": kinds or [],
@@ -60,8 +60,8 @@ def follow(
     seen = 0
     while True:
         with connect(timeout=60.0) as client:
-            asked: dict[str, Any] = {"after": after, "wait": 25, "limit": 500, "type": kinds or [], "subject": subject or []}
-            page = client.get("/api/v1/events", params=asked).json()
+            waiting: dict[str, Any] = {"after": after, "wait": 25, "limit": 500, "type": kinds or []}
+            page = client.get("/api/v1/events", params={**waiting, "subject": subject or []}).json()
         for event in page["items"]:
             print(json.dumps(event), flush=True)
             seen += 1

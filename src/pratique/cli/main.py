@@ -39,6 +39,7 @@ COMMANDS: Table = {
         "worker": Entry("pratique.cli.up:worker", "Run only a worker process, in the foreground."),
         "doctor": Entry("pratique.cli.doctor", "Say what is missing on this machine and how to get it."),
         "trust": Entry("pratique.cli.trust", "Make clients on this machine trust the server's certificate."),
+        "encryption": Entry("pratique.cli.encryption", "Encryption of stored blobs with keys of the installation."),
         "config": Entry("pratique.cli.config", "Show, check and explain settings."),
         "upgrade": Entry("pratique.cli.upgrade", "Bring the database to this version, after a snapshot."),
     },

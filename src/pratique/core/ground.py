@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pratique.core.audit import Audit
 from pratique.core.blobs import BlobStore
+from pratique.core.blobs.sealed import SealedBlobStore
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.database import Database, Epochs, open_database
 from pratique.core.events import EventBus
@@ -31,7 +32,7 @@ class Ground:
     events: EventBus
     audit: Audit
     findings: FindingStore
-    blobs: BlobStore
+    blobs: SealedBlobStore
     presence: Presence
 
     def close(self) -> None:
@@ -69,7 +70,9 @@ def ground_over(settings: Settings, keys: KeyClient) -> Ground:
         events=EventBus(jobs, handlers),
         audit=Audit(database, sink=state / "audit" / "audit.jsonl"),
         findings=FindingStore(),
-        blobs=open_blobs(settings.blobs, state, settings.data.minimum_free),
+        blobs=SealedBlobStore(
+            open_blobs(settings.blobs, state, settings.data.minimum_free), keys, writes=settings.blobs.encrypt
+        ),
         presence=Presence(state / "run"),
     )
 

@@ -65,11 +65,14 @@ def find_blob(tx: Transaction, repository: str, digest: str) -> HeldBlob | None:
 
 
 def spans_of(segments: Sequence[Sequence[Any]]) -> tuple[SegmentSpan, ...]:
-    return tuple(SegmentSpan(key, size, version) for key, size, version in segments)
+    return tuple(SegmentSpan(*segment) for segment in segments)
 
 
 def segments_of(spans: Sequence[SegmentSpan]) -> list[list[Any]]:
-    return [[span.key, span.size, span.version] for span in spans]
+    return [
+        [span.key, span.size, span.version, span.seal] if span.seal else [span.key, span.size, span.version]
+        for span in spans
+    ]
 
 
 def link_blob(tx: Transaction, repository_id: str, blob_id: int, lease_until: int) -> None:

@@ -79,7 +79,7 @@ class Ingest:
             except BaseException:
                 writer.abort()
                 raise
-            self._sealed.append(SegmentSpan(writer.key, writer.size))
+            self._sealed.append(writer.span)
 
 
 class Pouring:

@@ -10,6 +10,7 @@ import pytest
 from pratique.core.blobs import BlobStore
 from pratique.core.blobs.local import LocalBlobStore
 from pratique.core.blobs.objects import ObjectBlobStore
+from pratique.core.blobs.sealed import SealedBlobStore
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +29,43 @@ def _moto() -> Any:
     return moto.server
 
 
-@pytest.fixture(params=["local", "s3"])
-def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], BlobStore]:
+class BlobKeys:
+    """Keys of an installation, and what the key process does with them."""
+
+    def __init__(self, installation: str = "018f0000-0000-7000-8000-000000000001") -> None:
+        self._installation = installation
+        self._keys = {"first": b"1" * 32}
+        self.newest = "first"
+
+    def installation(self) -> str:
+        return self._installation
+
+    def data_key(self, name: str, key_id: str = "") -> tuple[str, bytes]:
+        assert name == "blobs"
+        return key_id or self.newest, self._keys[key_id or self.newest]
+
+    def rotate(self, key_id: str) -> None:
+        self._keys[key_id] = os.urandom(32)
+        self.newest = key_id
+
+
+@pytest.fixture
+def keys() -> BlobKeys:
+    return BlobKeys()
+
+
+@pytest.fixture(params=["local", "s3", "local-sealed", "s3-sealed", "local-turned-off"])
+def connect(request: pytest.FixtureRequest, tmp_path: Path, keys: BlobKeys) -> Callable[[], BlobStore]:
     """Opens the same storage, each time as another process would."""
-    if request.param == "local":
+    engine, _, sealed = request.param.partition("-")
+    inner = _engine(engine, request, tmp_path)
+    if not sealed:
+        return inner
+    return lambda: SealedBlobStore(inner(), keys, writes=sealed == "sealed")
+
+
+def _engine(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], BlobStore]:
+    if engine == "local":
         return lambda: LocalBlobStore(tmp_path / "blobs")
     endpoint = request.getfixturevalue("s3_endpoint")
     bucket = f"bucket-{tmp_path.name.lower().replace('_', '-')[:40].strip('-')}"

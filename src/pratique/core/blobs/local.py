@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from pratique.core.blobs.types import CHUNK, SegmentMissing, StorageAway, StorageFull
+from pratique.core.blobs.types import CHUNK, SegmentMissing, SegmentSpan, StorageAway, StorageFull, plain_only
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SPACE_CHECK = 64 * CHUNK
@@ -42,6 +42,10 @@ class LocalBlobStore:
             yield from _read_chunks(descriptor, key, offset, length)
         finally:
             os.close(descriptor)
+
+    def read_span(self, span: SegmentSpan, offset: int, length: int) -> Iterator[bytes]:
+        plain_only(span)
+        return self.read(span.key, offset, length)
 
     def path(self, key: str) -> Path:
         return self._root / key[:2] / key[2:4] / key
@@ -110,6 +114,10 @@ class LocalSegmentWriter:
     @property
     def size(self) -> int:
         return self._size
+
+    @property
+    def span(self) -> SegmentSpan:
+        return SegmentSpan(self._key, self._size)
 
     def write(self, data: bytes | memoryview) -> None:
         if self._size >= self._next_check:

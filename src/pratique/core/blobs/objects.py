@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pratique.core.blobs.types import CHUNK, SegmentMissing, StorageAway
+from pratique.core.blobs.types import CHUNK, SegmentMissing, SegmentSpan, StorageAway, plain_only
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -53,6 +53,10 @@ class ObjectBlobStore:
             chunk = self._range(key, offset, min(offset + CHUNK * 4, end))
             offset += len(chunk)
             yield chunk
+
+    def read_span(self, span: SegmentSpan, offset: int, length: int) -> Iterator[bytes]:
+        plain_only(span)
+        return self.read(span.key, offset, length)
 
     def path(self, key: str) -> None:  # noqa: ARG002  objects have no files
         return None
@@ -125,6 +129,10 @@ class ObjectSegmentWriter:
     @property
     def size(self) -> int:
         return self._size
+
+    @property
+    def span(self) -> SegmentSpan:
+        return SegmentSpan(self._key, self._size)
 
     def write(self, data: bytes | memoryview) -> None:
         self._parts.append(bytes(data))

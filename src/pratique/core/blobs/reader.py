@@ -2,20 +2,9 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
-from pratique.core.blobs.types import CHUNK, BlobStore, SegmentMissing
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentSpan:
-    """One segment of a blob as its row keeps it."""
-
-    key: str
-    size: int
-    version: int = 0
-    """Version of the segment's framing: 0 is plain bytes; encryption at rest will number its own."""
+from pratique.core.blobs.types import CHUNK, BlobStore, SegmentMissing, SegmentSpan
 
 
 def read_spans(store: BlobStore, spans: Sequence[SegmentSpan], start: int, end: int) -> Iterator[bytes]:
@@ -24,7 +13,7 @@ def read_spans(store: BlobStore, spans: Sequence[SegmentSpan], start: int, end: 
     for span in spans:
         first, last = max(start, position), min(end, position + span.size)
         if first < last:
-            yield from store.read(span.key, first - position, last - first)
+            yield from store.read_span(span, first - position, last - first)
         position += span.size
 
 

@@ -66,6 +66,11 @@ class Keys:
         """See `KeyClient`."""
         return self._ask(Request(Operation.UNWRAP, name)).data
 
+    def data_key(self, name: str, key_id: str = "") -> tuple[str, bytes]:
+        """See `KeyClient`."""
+        reply = self._ask(Request(Operation.UNWRAP, name, key_id=key_id or None))
+        return reply.text, reply.data
+
     def authority(self, names: Sequence[str] = ()) -> bytes:
         """See `KeyClient`."""
         operation = Operation.RENEW_AUTHORITY if names else Operation.AUTHORITY
@@ -82,6 +87,10 @@ class Keys:
     def rotate(self, purpose: str) -> str:
         """See `KeyClient`."""
         return self._ask(Request(Operation.ROTATE, purpose)).text
+
+    def discard(self, purpose: str) -> int:
+        """See `KeyClient`."""
+        return int(self._ask(Request(Operation.DISCARD, purpose)).text)
 
     def close(self) -> None:
         """End the connections, or let go of the folder."""

@@ -9,6 +9,7 @@ class Operation(StrEnum):
     """Everything that the key process can be asked."""
 
     AUTHORITY = "authority"
+    DISCARD = "discard"
     HMAC = "hmac"
     INSTALLATION = "installation"
     ISSUE_CERTIFICATE = "issue-certificate"
@@ -39,6 +40,8 @@ GRANTS: dict[Role, frozenset[Grant]] = {
         (Operation.OPERATOR_TOKEN, Purpose.TOKEN),
         (Operation.SIGN, Purpose.AUDIT),
         (Operation.SIGN, Purpose.BUNDLE),
+        (Operation.ROTATE, Purpose.BLOBS),
+        (Operation.DISCARD, Purpose.TOKEN),
         *((Operation.ROTATE, purpose) for purpose in SIGNING),
     },
     Role.API: _EVERYONE
@@ -46,6 +49,7 @@ GRANTS: dict[Role, frozenset[Grant]] = {
         (Operation.SIGN, Purpose.AUDIT),
         (Operation.SIGN, Purpose.BUNDLE),
         (Operation.SIGN, Purpose.TOKEN),
+        (Operation.UNWRAP, Purpose.BLOBS),
         (Operation.UNWRAP, Purpose.RECORDS),
         *((Operation.HMAC, purpose) for purpose in KEYED_HASH),
     },
@@ -55,6 +59,7 @@ GRANTS: dict[Role, frozenset[Grant]] = {
         (Operation.SIGN, Purpose.BUNDLE),
         (Operation.SIGN, Purpose.WEBHOOK),
         (Operation.SIGN_APPROVAL, Purpose.APPROVAL),
+        (Operation.UNWRAP, Purpose.BLOBS),
         (Operation.UNWRAP, Purpose.RECORDS),
         (Operation.HMAC, Purpose.FINGERPRINT),
     },

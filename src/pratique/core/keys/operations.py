@@ -21,7 +21,7 @@ from pratique.core.keys.certificates import covers, issue_server, make_authority
 from pratique.core.keys.errors import KeyUseRefused
 from pratique.core.keys.grants import GRANTS, Operation
 from pratique.core.keys.ring import KeyRecord, Ring, SealedFile, jwk_of, new_key
-from pratique.core.keys.tokens import OPERATOR_LIFE, compact, issuer_of
+from pratique.core.keys.tokens import MAX_LIFE, OPERATOR_LIFE, compact, issuer_of
 from pratique.core.keys.types import Purpose, Role, Signature
 from pratique.core.keys.wire import Reply, Request
 from pratique.core.permissions import OPERATOR
@@ -43,6 +43,7 @@ class Operations:
         self._loaded: dict[str, ec.EllipticCurvePrivateKey] = {}
         self._handlers: dict[Operation, Callable[[Request], Reply]] = {
             Operation.AUTHORITY: self._authority,
+            Operation.DISCARD: self._discard,
             Operation.HMAC: self._hmac,
             Operation.INSTALLATION: self._installation,
             Operation.ISSUE_CERTIFICATE: self._issue_certificate,
@@ -78,14 +79,22 @@ class Operations:
         return _signed(self._sign_with(self._record(Purpose.APPROVAL, request.key_id), encoded))
 
     def _public_keys(self, request: Request) -> Reply:
-        return Reply(keys=[self._public(record) for record in self._ring.of(Purpose(request.purpose))])
+        purpose = Purpose(request.purpose)
+        return Reply(keys=[self._public(record) for record in self._alive(purpose).of(purpose)])
 
     def _hmac(self, request: Request) -> Reply:
         key = self._record(Purpose(request.purpose), None).material
         return Reply(data=hmac.digest(key, request.data, "sha256"))
 
     def _unwrap(self, request: Request) -> Reply:
-        return Reply(data=self._record(Purpose(request.purpose), None).material)
+        purpose = Purpose(request.purpose)
+        if request.key_id is None:
+            record = self._record(purpose, None)
+            return Reply(data=record.material, text=record.key_id)
+        older = next((key for key in self._ring.of(purpose) if key.key_id == request.key_id), None)
+        if older is None:
+            raise NotFound(f"There is no such key for {purpose}.", remedy="Restore the keys of this installation.")
+        return Reply(data=older.material, text=older.key_id)
 
     def _installation(self, _: Request) -> Reply:
         return Reply(text=self._ring.installation)
@@ -128,9 +137,24 @@ class Operations:
 
     def _rotate(self, request: Request) -> Reply:
         with self._change:
-            record = new_key(Purpose(request.purpose), self._clock.now())
-            self._replace(self._ring.with_active(record))
+            purpose = Purpose(request.purpose)
+            record = new_key(purpose, self._clock.now())
+            self._replace(self._alive(purpose).with_active(record))
             return Reply(text=record.key_id)
+
+    def _discard(self, request: Request) -> Reply:
+        """Forget the keys that were replaced: what they signed verifies nowhere any more."""
+        with self._change:
+            replaced = {key.key_id for key in self._ring.of(Purpose(request.purpose)) if key.state != "active"}
+            if replaced:
+                self._replace(self._ring.without(replaced))
+            return Reply(text=str(len(replaced)))
+
+    def _alive(self, purpose: Purpose) -> Ring:
+        """The ring without keys for tokens whose last token has ended; other signatures are kept for good."""
+        if purpose is not Purpose.TOKEN:
+            return self._ring
+        return self._ring.without_dead(purpose, self._clock.now(), MAX_LIFE)
 
     def _replace(self, ring: Ring) -> None:
         self._file.store(ring)

@@ -9,8 +9,9 @@ import secrets
 import stat
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +56,24 @@ class Ring:
         """Keys of a purpose, the active one first, then the youngest."""
         found = [key for key in self.keys if key.purpose is purpose]
         return tuple(sorted(found, key=lambda key: (key.state != "active", -key.created_at)))
+
+    def without_dead(self, purpose: Purpose, now: int, life: int) -> "Ring":
+        """The ring without keys of a purpose that were replaced so long ago that nothing they signed holds any more.
+
+        A key signs until its successor is made, so what it signed last ends `life` after that.
+        """
+        dead = {
+            old.key_id
+            for young, old in pairwise(self.of(purpose))
+            if old.state != "active" and young.created_at + life < now
+        }
+        return self.without(dead) if dead else self
+
+    def without(self, key_ids: Collection[str]) -> "Ring":
+        """The next generation, without these keys."""
+        return replace(
+            self, generation=self.generation + 1, keys=tuple(key for key in self.keys if key.key_id not in key_ids)
+        )
 
     def with_active(self, record: KeyRecord) -> "Ring":
         """The next generation, in which `record` is active and the former one goes on verifying."""

@@ -4,10 +4,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pratique.core.clock import DAY
 from pratique.core.keys.ring import base64url
 from pratique.core.keys.types import Signature
 
 OPERATOR_LIFE = 300
+MAX_LIFE = 90 * DAY
+"""The longest life that settings allow any token; so long a key that was replaced must go on verifying."""
 
 
 def issuer_of(installation: str) -> str:

@@ -19,6 +19,7 @@ class Purpose(StrEnum):
 
     APPROVAL = "approval"
     AUDIT = "audit"
+    BLOBS = "blobs"
     BUNDLE = "bundle"
     CA = "ca"
     CREDENTIAL = "credential"
@@ -32,7 +33,7 @@ class Purpose(StrEnum):
 
 SIGNING = frozenset({Purpose.APPROVAL, Purpose.AUDIT, Purpose.BUNDLE, Purpose.TOKEN, Purpose.WEBHOOK})
 KEYED_HASH = frozenset({Purpose.CREDENTIAL, Purpose.CSRF, Purpose.CURSOR, Purpose.FINGERPRINT})
-DATA = frozenset({Purpose.RECORDS})
+DATA = frozenset({Purpose.BLOBS, Purpose.RECORDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,9 @@ class KeyClient(Protocol):
     def unwrap(self, name: str) -> bytes:
         """The 32-byte data key for sealed columns; `records` is the only name today."""
 
+    def data_key(self, name: str, key_id: str = "") -> tuple[str, bytes]:
+        """Id and bytes of a data key: the active one, or an older one that still opens what it wrapped."""
+
     def authority(self, names: Sequence[str] = ()) -> bytes:
         """The certificate of the installation's own CA (PEM); made anew when it may not certify the names."""
 
@@ -96,5 +100,8 @@ class KeyClient(Protocol):
 
     def rotate(self, purpose: str) -> str:
         """Make a new active key for a signing purpose and return its id; the old one goes on verifying."""
+
+    def discard(self, purpose: str) -> int:
+        """Forget the replaced keys of a purpose and return how many: what they signed verifies nowhere any more."""
 
     def close(self) -> None: ...

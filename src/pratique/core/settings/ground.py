@@ -111,6 +111,11 @@ class Blobs:
     endpoint: str = setting("", "URL of an S3-compatible service; empty for the provider's own.")
     region: str = setting("", "Region of the bucket, where the service asks for one.")
     prefix: str = setting("", "Prefix of all object keys, so that a bucket can be shared.")
+    encrypt: bool = setting(
+        False,
+        "Encrypt what is stored from now on with keys of the installation. What was stored before stays readable; "
+        "`pratique registry encrypt` rewrites it. Off, because files are then no longer handed to the kernel.",
+    )
     access_key: str = setting("", "Access key id; empty to take the machine's own identity.", secret=True)
     secret_key: str = setting("", "Secret access key.", secret=True)
 
