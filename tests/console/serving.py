@@ -22,6 +22,7 @@ from pratique.core.http.plane import Plane
 from pratique.core.http.server import Server, TlsFiles
 from pratique.core.keys.client import local_keys
 from pratique.core.keys.types import Role
+from pratique.core.outward import OutwardClient
 from pratique.core.permissions import OPERATOR, Scope
 from pratique.core.settings.schema import Identity as IdentitySettings
 from pratique.core.tls import ensure_certificate
@@ -73,7 +74,12 @@ def pipeline_of(parts: Parts) -> Pipeline:
 
 
 @contextmanager
-def console(directory: Path, clock: Clock | None = None, database: Database | None = None) -> Iterator[Running]:
+def console(
+    directory: Path,
+    clock: Clock | None = None,
+    database: Database | None = None,
+    outward: OutwardClient | None = None,
+) -> Iterator[Running]:
     """A console without a socket, to be asked through its pipeline."""
     clock = clock or SystemClock()
     own = database is None
@@ -84,7 +90,14 @@ def console(directory: Path, clock: Clock | None = None, database: Database | No
     keys = local_keys(directory / "keys")
     audit, epochs, cursors = Audit(database), Epochs(database), Cursors(b"k" * 32)
     identity = IdentityService(
-        database, keys, IdentitySettings(), epochs=epochs, audit=audit, cursors=cursors, clock=clock
+        database,
+        keys,
+        IdentitySettings(),
+        epochs=epochs,
+        audit=audit,
+        cursors=cursors,
+        clock=clock,
+        outward=outward,
     )
     images, feeds = StubImages(clock), StubFeeds()
     exemptions = StubExemptions(clock)
