@@ -14,6 +14,7 @@ from pratique.core.permissions import ANONYMOUS, OPERATOR, Scope
 from pratique.identity import roles
 from pratique.identity.holdings import Held, Rights
 from pratique.identity.rights_reading import id_of, read_rights
+from pratique.identity.token_floor import read_floor
 from pratique.identity.types import Assignment, PrincipalKind
 
 EPOCH = "identity"
@@ -34,6 +35,7 @@ class RightsMemory:
         self._epoch = -1
         self._remembered: dict[str, Rights | None] = {}
         self._names: dict[str, str | None] = {}
+        self._floor: int | None = None
         operator, anonymous = OPERATOR.principal_id, ANONYMOUS.principal_id
         self._fixed = {
             operator: fixed_rights(operator, "operator", _OWNER.id, (Scope.root(),), "admin-socket"),
@@ -60,11 +62,19 @@ class RightsMemory:
         found = ids[name_or_id]
         return None if found is None else self.of(found)
 
+    def floor(self) -> int:
+        """The instant before which no token of anybody may have been issued."""
+        self._current()
+        if self._floor is None:
+            self._floor = self._database.read_here(read_floor)
+        return self._floor
+
     def _current(self) -> dict[str, Rights | None]:
         epoch = self._epochs.current(EPOCH)
         if epoch != self._epoch or len(self._remembered) + len(self._names) >= _REMEMBERED:
             self._remembered, self._names = {}, {}
             self._epoch = epoch
+            self._floor = None
         return self._remembered
 
     def _current_names(self) -> dict[str, str | None]:

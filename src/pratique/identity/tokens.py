@@ -98,6 +98,7 @@ class Tokens:
         self._verification = VerificationKeys(keys, clock)
         self._remembered: dict[bytes, Verified] = {}
         self._lock = threading.Lock()
+        self._floor = memory.floor()
 
     @property
     def issuer(self) -> str:
@@ -164,7 +165,8 @@ class Tokens:
         """Return who a verified token stands for, or raise TokenRevoked when something it hangs on is no more."""
         rights = self._memory.of(verified.subject)
         again = verified.evaluated
-        if rights is None or not rights.active or verified.issued_at * SECOND < rights.tokens_from:
+        floor = self._memory.floor()
+        if rights is None or not rights.active or verified.issued_at * SECOND < max(rights.tokens_from, floor):
             raise TokenRevoked(
                 "The token's principal is disabled or gone, or its tokens were revoked.", evaluated=again
             )
@@ -186,6 +188,7 @@ class Tokens:
 
     def verify(self, token: str, audience: Audience) -> Verified:
         """Return the token's claims when it is whole, of this installation, of now and for this audience."""
+        self._look_at_the_floor()
         if len(token) > MAX_LENGTH or not token.isascii():
             raise TokenRefused("This is not a token.")
         key = hashlib.sha256(token.encode()).digest()
@@ -198,6 +201,14 @@ class Tokens:
         if verified.audience is not audience:
             raise TokenRefused(f"The token is for {verified.audience}, not for {audience}.")
         return verified
+
+    def _look_at_the_floor(self) -> None:
+        """Forget what was verified when everything issued so far was revoked: its keys may be gone."""
+        floor = self._memory.floor()
+        if floor != self._floor:
+            with self._lock:
+                self._remembered, self._floor = {}, floor
+            self._verification.refresh()
 
     def _verify(self, token: str) -> Verified:
         try:
