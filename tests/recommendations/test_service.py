@@ -55,7 +55,7 @@ def test_an_action_counts_findings_images_and_repositories(service: Recommendati
 
 FILTERS = (
     (replace(ANY, exploited=True), {Kind.OS_UPDATE}),
-    (replace(ANY, fixable=False), {Kind.AWAIT_FIX, Kind.BASE_UPGRADE, Kind.LOAD_DATA, Kind.REBUILD_SUPPORTED}),
+    (replace(ANY, fixable=False), {Kind.AWAIT_FIX, Kind.LOAD_DATA, Kind.REBUILD_SUPPORTED}),
     (replace(ANY, severity=(Severity.LOW,)), {Kind.AWAIT_FIX}),
     (replace(ANY, severity=(Severity.UNKNOWN,)), {Kind.OS_UPDATE}),
     (replace(ANY, kind=(Kind.APP_UPDATE,)), {Kind.APP_UPDATE}),

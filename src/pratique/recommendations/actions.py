@@ -1,6 +1,6 @@
 """The grammar of `Finding.action`: `kind|subject|subject`, the key by which findings become one recommendation.
 
-base-upgrade|debian:12|sha256:…     upgrade the base layer that several images share
+base-upgrade|debian:12|KEY          build on a newer base; KEY stands for the base by name, see scan.bases
 os-update|debian:12|openssl         update a source package of a distribution
 app-update|pypi|django              update an application package
 load-data|debian-tracker            not assessed: advisory data is missing
@@ -55,7 +55,7 @@ class Action:
     place: str
     """Distribution and release (`debian:12`), ecosystem (`pypi`), feed or reason."""
     name: str
-    """Package, or digest of the base layer; '' where the kind has none."""
+    """Package, or key of the base image; '' where the kind has none."""
 
     @classmethod
     def parse(cls, text: str) -> "Action":
@@ -73,6 +73,11 @@ class Action:
         """Return what is asked for today: of a package without any fix, to wait for one."""
         waits = unfixed == affected if affected else not fix
         return replace(self, kind=Kind.AWAIT_FIX) if waits and self.kind in PACKAGES else self
+
+
+def is_settled(action: str, fix: str) -> bool:
+    """Whether doing the action ends a finding: a newer base does so also for what has no fixed version."""
+    return bool(fix) or action.startswith(f"{Kind.BASE_UPGRADE.value}|")
 
 
 def recommendation_id(action: str) -> str:

@@ -10,6 +10,7 @@ from pratique.core.database.paging import after, check_limit
 from pratique.core.findings.tables import findings, occurrences, subjects
 from pratique.core.findings.types import Severity
 from pratique.recommendations import finding_search, records
+from pratique.recommendations.actions import is_settled
 from pratique.recommendations.listing import lineage_of
 from pratique.recommendations.narrowing import below, visible
 from pratique.recommendations.risk import risk_of
@@ -154,7 +155,12 @@ def _evidence(row: Any, now: int) -> Evidence:
         exempted=line.exempted,
         exploited=row.exploited,
         likelihood=row.likelihood,
-        risk=risk_of(Severity(row.severity), exploited=row.exploited, likelihood=row.likelihood, fixable=bool(row.fix)),
+        risk=risk_of(
+            Severity(row.severity),
+            exploited=row.exploited,
+            likelihood=row.likelihood,
+            fixable=is_settled(row.action, row.fix),
+        ),
         fix=row.fix,
         lineage=row.lineage,
         location=row.location,

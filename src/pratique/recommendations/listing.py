@@ -178,12 +178,16 @@ def _conditions(
     if wanted.exploited is not None:
         conditions.append(source.c.exploited > 0 if wanted.exploited else source.c.exploited == 0)
     if wanted.fixable is not None:
-        conditions.append(source.c.fix != "" if wanted.fixable else source.c.fix == "")
+        conditions.append(_fixable(source) if wanted.fixable else sa.not_(_fixable(source)))
     if wanted.kind:
         conditions.append(source.c.kind.in_([kind.value for kind in wanted.kind]))
     if wanted.state is not None:
         conditions.append(_state(source, wanted.state, now))
     return conditions
+
+
+def _fixable(source: Source) -> sa.ColumnElement[bool]:
+    return sa.or_(source.c.fix != "", source.c.kind == Kind.BASE_UPGRADE.value)
 
 
 def _state(source: Source, state: State, now: int) -> sa.ColumnElement[bool]:

@@ -18,7 +18,8 @@ def visible(column: sa.ColumnElement[str], visibility: Visibility) -> list[sa.Co
         return [sa.false()]
     conditions = []
     if "" not in visibility.allow:
-        conditions.append(sa.or_(*(below(column, prefix) for prefix in visibility.allow)))
+        places = [below(column, prefix) for prefix in visibility.allow]
+        conditions.append(sa.or_(sa.false(), *places, *(_named(column, *name) for name in visibility.names)))
     conditions += [sa.not_(below(column, prefix)) for prefix in visibility.deny]
     if visibility.bound is not None:
         conditions.append(_bound(column, visibility.bound))
@@ -31,6 +32,10 @@ def below(column: sa.ColumnElement[str], prefix: str) -> sa.ColumnElement[bool]:
         return sa.true()
     # '0' is the character after '/', so this is every text that starts with `prefix/`.
     return sa.or_(column == prefix, sa.and_(column >= f"{prefix}/", column < f"{prefix}0"))
+
+
+def _named(column: sa.ColumnElement[str], place: str, text: str, exact: bool) -> sa.ColumnElement[bool]:
+    return sa.and_(below(column, place), column == text if exact else column.startswith(text, autoescape=True))
 
 
 def _bound(column: sa.ColumnElement[str], bound: Sequence[tuple[str, bool]]) -> sa.ColumnElement[bool]:

@@ -20,7 +20,6 @@ CANNOT_NAME = Step(
 def steps_of(action: Action, fix: str, binaries: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Return the steps in order; `binaries` are the installed packages of a source package, as far as known."""
     makers = {
-        Kind.BASE_UPGRADE: lambda: _base(action),
         Kind.OS_UPDATE: lambda: _system(action, fix, binaries),
         Kind.APP_UPDATE: lambda: _application(action, fix),
         Kind.AWAIT_FIX: lambda: _await(action),
@@ -30,33 +29,6 @@ def steps_of(action: Action, fix: str, binaries: tuple[str, ...] = ()) -> tuple[
     }
     maker = makers.get(action.kind)
     return maker() if maker else (Step("Follow the remedy in the evidence below."), REBUILD)
-
-
-def _base(action: Action) -> tuple[Step, ...]:
-    system = action.place.partition(":")[0]
-    upgrade = _upgrade_all(system)
-    return (
-        Step(
-            "Build again on the current state of the base image; a cached base keeps the old packages.",
-            "podman build --pull=always --no-cache .",
-        ),
-        *(
-            (
-                Step(
-                    "Until its maker publishes a new one, upgrade its packages at the head of your Dockerfile:", upgrade
-                ),
-            )
-            if upgrade
-            else ()
-        ),
-        REBUILD,
-    )
-
-
-def _upgrade_all(system: str) -> str:
-    if system in ("debian", "ubuntu"):
-        return "RUN apt-get update && apt-get upgrade -y && rm -rf /var/lib/apt/lists/*"
-    return "RUN apk upgrade --no-cache" if system == "alpine" else ""
 
 
 def _system(action: Action, fix: str, binaries: tuple[str, ...]) -> tuple[Step, ...]:

@@ -23,6 +23,7 @@ from pratique.recommendations.types import (
     State,
     Visibility,
 )
+from pratique.scan.service import BaseUpgrade
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Text = Annotated[str, Query(max_length=255)]
@@ -212,6 +213,23 @@ def _item(item: Recommendation) -> dict[str, Any]:
         "gain": item.gain,
         "owner": item.owner,
         "owners": item.owners,
+        "base": _base(item.base),
+    }
+
+
+def _base(base: BaseUpgrade | None) -> dict[str, Any] | None:
+    """Word a base image; None where the action is about none, or the caller may not see its repository."""
+    if base is None:
+        return None
+    return {
+        "repository": base.repository,
+        "tag": base.tag,
+        "digest": base.digest,
+        "named": base.named,
+        "target_tag": base.target_tag,
+        "target_digest": base.target,
+        "rebuilt": base.rebuilt,
+        **asdict(base.compared),
     }
 
 

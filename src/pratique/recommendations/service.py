@@ -1,12 +1,17 @@
 """What other domains and the pages may ask of recommendations."""
 
+from dataclasses import replace
+
 from pratique.core.database import Cursors, Database, Transaction
 from pratique.core.errors import Invalid
 from pratique.recommendations import evidence, listing, records, summing
+from pratique.recommendations.actions import Kind
+from pratique.recommendations.bases import Bases, NoBases, named
+from pratique.recommendations.bases import steps_of as base_steps
 from pratique.recommendations.errors import FilterInvalid, RecommendationUnknown
 from pratique.recommendations.fixes import VersionOrder
 from pratique.recommendations.refresh import priority_of
-from pratique.recommendations.remedies import steps_of
+from pratique.recommendations.remedies import REBUILD, steps_of
 from pratique.recommendations.standing import sum_up
 from pratique.recommendations.types import (
     EVERYTHING,
@@ -29,18 +34,35 @@ class RecommendationService:
     Methods are synchronous and take one snapshot each; they are meant for a thread.
     """
 
-    def __init__(self, database: Database, cursors: Cursors, order: VersionOrder) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cursors: Cursors,
+        order: VersionOrder,
+        bases: Bases | None = None,
+        *,
+        registry_host: str = "",
+    ) -> None:
         self._database = database
+        self._bases = bases or NoBases()
+        self._registry_host = registry_host
         self._cursors = cursors
         self._order = order
 
     def page(self, wanted: RecommendationFilter, visibility: Visibility = EVERYTHING) -> Page:
         """Return one page by keyset: its cost does not depend on how many findings there are."""
-        return self._database.read(lambda tx: listing.listed(tx, wanted, visibility, self._cursors))
+
+        def body(tx: Transaction) -> Page:
+            page = listing.listed(tx, wanted, visibility, self._cursors)
+            return replace(page, items=named(tx, self._bases, page.items, visibility))
+
+        return self._database.read(body)
 
     def get(self, recommendation_id: str, visibility: Visibility = EVERYTHING) -> Recommendation:
         """Return one recommendation; raises RecommendationUnknown."""
-        return self._database.read(lambda tx: _known(tx, recommendation_id, visibility))
+        return self._database.read(
+            lambda tx: named(tx, self._bases, [_known(tx, recommendation_id, visibility)], visibility)[0]
+        )
 
     def of_image(self, lineage: str, subject: str, visibility: Visibility = EVERYTHING) -> tuple[Recommendation, ...]:
         """Return what to do about one image, worst first; counts are of this image alone."""
@@ -55,13 +77,15 @@ class RecommendationService:
                 listing.recommendation_of({**item, **extra, "owners": int(bool(item["owner"]))}, 0, tx.now)
                 for item in standing.items
             ]
-            return tuple(sorted(found, key=_priority, reverse=True))
+            return named(tx, self._bases, sorted(found, key=_priority, reverse=True), visibility)
 
         return self._database.read(body)
 
     def steps(self, recommendation: Recommendation) -> tuple[Step, ...]:
         """Return what to do, with lines to copy."""
         action = recommendation.action
+        if action.kind is Kind.BASE_UPGRADE:
+            return base_steps(recommendation.base, self._registry_host, action.place, REBUILD)
         binaries = self._database.read(lambda tx: evidence.binaries_of(tx, action.text))
         return steps_of(action, recommendation.fix, binaries)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pratique.core.findings.types import Severity
-from pratique.recommendations.actions import ACTIONABLE, Action
+from pratique.recommendations.actions import ACTIONABLE, Action, is_settled
 from pratique.recommendations.due import due_of
 from pratique.recommendations.fixes import VersionOrder, newest
 from pratique.recommendations.risk import risk_of
@@ -44,18 +44,21 @@ class Line:
         return self.assessed and not self.exempted
 
     @property
+    def settled(self) -> bool:
+        """Whether its action ends it."""
+        return is_settled(self.action, self.fix)
+
+    @property
     def risk(self) -> float:
         if not self.counted:
             return 0.0
-        return risk_of(
-            self.severity, exploited=self.exploited, likelihood=self.likelihood, fixable=bool(self.fix)
-        ).value
+        return risk_of(self.severity, exploited=self.exploited, likelihood=self.likelihood, fixable=self.settled).value
 
     @property
     def due(self) -> int | None:
         if not self.counted:
             return None
-        own = due_of(self.severity, exploited=self.exploited, fixable=bool(self.fix), first_seen=self.first_seen)
+        own = due_of(self.severity, exploited=self.exploited, fixable=self.settled, first_seen=self.first_seen)
         return self.due_at if self.due_at is not None else own
 
 
@@ -95,7 +98,7 @@ def _left(groups: Mapping[str, list[Line]], ranked: list[dict[str, Any]]) -> flo
     """Return the risk that stays when the worst action is done: that of its findings without a fix."""
     if not ranked or Action.parse(ranked[0]["action"]).kind not in ACTIONABLE:
         return 0.0
-    return max((line.risk for line in groups[ranked[0]["action"]] if not line.fix), default=0.0)
+    return max((line.risk for line in groups[ranked[0]["action"]] if not line.settled), default=0.0)
 
 
 def _assessed(lines: list[Line]) -> bool:
@@ -145,7 +148,7 @@ def counts_of(lines: Iterable[Line]) -> dict[str, int]:
         else:
             counts[line.severity.value] += 1
             counts["exploited"] += line.exploited
-            counts["unfixed"] += not line.fix
+            counts["unfixed"] += not line.settled
     return counts
 
 

@@ -9,6 +9,7 @@ from pratique.core.findings.types import Severity
 from pratique.core.permissions import Extent
 from pratique.recommendations.actions import Action, Kind, recommendation_id
 from pratique.recommendations.risk import Risk
+from pratique.scan.service import BaseUpgrade
 
 __all__ = [
     "Action",
@@ -65,6 +66,8 @@ class Visibility:
     deny: tuple[str, ...] = ()
     bound: tuple[tuple[str, bool], ...] | None = None
     """What the token is limited to, as (lineage, exact); None for no limit."""
+    names: tuple[tuple[str, str, bool], ...] = ()
+    """Also allowed: below a lineage, those with one name, or whose name begins so: (lineage, text, exact)."""
 
     @classmethod
     def of(cls, extent: Extent) -> "Visibility":
@@ -75,6 +78,7 @@ class Visibility:
             None
             if extent.bound is None
             else tuple((str(bound.scope).strip("/"), bound.exact) for bound in extent.bound),
+            tuple((str(one.scope).strip("/"), f"registry/{one.text}", one.exact) for one in extent.names),
         )
 
     @property
@@ -83,17 +87,23 @@ class Visibility:
 
     @property
     def nothing(self) -> bool:
-        return not self.allow or self.bound == ()
+        return (not self.allow and not self.names) or self.bound == ()
 
     def covers(self, lineage: str) -> bool:
         """Whether one lineage may be seen; for pages of a single thing."""
         return (
-            any(_below(lineage, prefix) for prefix in self.allow)
+            (any(_below(lineage, prefix) for prefix in self.allow) or self._named(lineage))
             and not any(_below(lineage, prefix) for prefix in self.deny)
             and (
                 self.bound is None
                 or any(lineage == prefix if exact else _below(lineage, prefix) for prefix, exact in self.bound)
             )
+        )
+
+    def _named(self, lineage: str) -> bool:
+        return any(
+            _below(lineage, place) and (lineage == text if exact else lineage.startswith(text))
+            for place, text, exact in self.names
         )
 
 
@@ -159,6 +169,8 @@ class Recommendation:
     owner: str = ""
     """Whoever owns its findings; the first by name where several do."""
     owners: int = 0
+    base: BaseUpgrade | None = None
+    """The base image and its newer build, where the caller may see them."""
 
     @property
     def kind(self) -> Kind:
@@ -166,7 +178,7 @@ class Recommendation:
 
     @property
     def fixable(self) -> bool:
-        return bool(self.fix)
+        return bool(self.fix) or self.kind is Kind.BASE_UPGRADE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from pratique.scan.image_layers import stored_layers
 from pratique.scan.tables import images, places
 from pratique.scan.types import ImageFacts, LayerTold, Place
 
+__all__ = ["BaseUpgrade", "ImageBase", "ReplacedFile", "ScanService"]
+
 
 class Needs(Protocol):
     """Tells which feeds would be needed; `advisories.service.AdvisoryStore` does."""

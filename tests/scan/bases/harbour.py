@@ -63,8 +63,11 @@ class Harbour:
         )
         self.jobs.register(parts.handlers)
         TrustJobs(parts.trust, parts.events).register(parts.handlers)
-        self.worker = Worker(database, parts.jobs, parts.handlers)
+        self.start_worker()
         self.settle()
+
+    def start_worker(self) -> None:
+        self.worker = Worker(self.database, self.parts.jobs, self.parts.handlers)
 
     def push(self, name: str, image: Artifact, *tags: str, settle: bool = True) -> Place:
         def upload(tx: Transaction) -> None:
