@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from tests.scan.bases.harbour import Harbour, built, own, system
+from tests.scan.parts import Said
 
 from pratique.core.database import Cursors, Database, Epochs
 from pratique.core.findings.types import Severity
@@ -11,8 +13,6 @@ from pratique.recommendations.actions import Kind
 from pratique.recommendations.jobs import RecommendationJobs
 from pratique.recommendations.service import RecommendationService
 from pratique.recommendations.types import Recommendation, RecommendationFilter, Visibility
-from tests.scan.bases.harbour import Harbour, built, own, system
-from tests.scan.parts import Said
 
 OLD = system({"openssl": "1.0", "zlib": "1.0", "curl": "1.0"})
 NEW = system({"openssl": "1.1", "zlib": "1.0", "curl": "1.1"})

@@ -132,6 +132,8 @@ def _facts(found: Evidence) -> tuple[tuple[str, str], ...]:
     facts.append(("Package address", found.location))
     if len(found.aliases) > 1:
         facts.append(("Also known as", ", ".join(found.aliases)))
+    if isinstance(found.proof.get("from_base"), bool):
+        facts.append(("Came with", "the base image" if found.proof["from_base"] else "this image's own layers"))
     if found.assessed:
         facts.append(("Severity by", found.severity_source or "nobody: not rated"))
     return tuple(facts)

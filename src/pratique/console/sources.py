@@ -70,6 +70,25 @@ class GapView:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseView:
+    """What an image was built on; names are '' where the caller may not see the base's repository."""
+
+    layers: int
+    of: int
+    from_base: int
+    own: int
+    settled: int
+    name: str = ""
+    href: str = ""
+    named: bool = True
+    target: str = ""
+    target_href: str = ""
+    why_not: str = ""
+    replaced: tuple[tuple[str, str, int], ...] = ()
+    """Path, `deleted` or `replaced`, and the number of the layer that did it, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class ImageView:
     """An image with its gate and what is known of it."""
 
@@ -98,6 +117,7 @@ class ImageView:
     labels: Mapping[str, str] = field(default_factory=dict)
     members: tuple[str, ...] = ()
     """Digests of the members of an index."""
+    base: BaseView | None = None
 
 
 class Freshness(StrEnum):

@@ -10,9 +10,11 @@ from pratique.advisories.service import AdvisoryStore, feed_names
 from pratique.core.database import Database, Transaction
 from pratique.core.errors import Invalid, NotFound
 from pratique.core.http.plane import caller_of, threads_of
-from pratique.core.permissions import Authorizer, Permission, Scope
+from pratique.core.permissions import Authorizer, Caller, Permission, Scope
 from pratique.registry.service import RegistryService
 from pratique.registry.types import RepositoryName
+from pratique.scan.bases import told
+from pratique.scan.bases.told import ImageBase
 from pratique.scan.facts import seen_ecosystems
 from pratique.scan.jobs import ScanJobs
 from pratique.scan.matches import stored_revision
@@ -55,6 +57,53 @@ def _images(
 
         identity = await database.write_async(queue)
         return {"operation": identity, "status": f"/api/v1/operations/{identity}"}
+
+    @routes.get("/images/{name:path}/manifests/{reference}/base")
+    async def show_base(request: Request, name: str, reference: str) -> dict[str, Any]:
+        """Show what an image was built on, which findings came with that, and the newer build that settles most.
+
+        Where the caller may not see the base's repository, its name is left out.
+        """
+        caller, repository = caller_of(request.scope), str(RepositoryName.parse(name))
+        authorizer.require(caller, Permission.SCAN_FINDINGS_READ, Scope.for_repository(repository))
+
+        def read(tx: Transaction) -> dict[str, Any]:
+            found = registry.resolve(tx, repository, reference)
+            if found is None:
+                raise NotFound(f"there is no {reference} in {repository}", remedy="see `pratique registry list`")
+            base = told.base_of(tx, found.digest)
+            if base is None:
+                return {"digest": found.digest, "base": None}
+            shown = told.split(tx, Place(found.digest, found.repository_id, repository))
+            return {
+                "digest": found.digest,
+                "base": {"chain": base.chain, "layers": base.layers, "of": base.of, "found_by": "layers"},
+                "findings": asdict(shown),
+                "replaced": [asdict(each) for each in told.replaced(tx, found.digest)],
+                "build": _build(base, authorizer, caller),
+            }
+
+        return await threads_of(request.scope).run(database.read, read)
+
+
+def _build(base: ImageBase, authorizer: Authorizer, caller: Caller) -> dict[str, Any] | None:
+    """Word the base by name, for those who may see its repository."""
+    build = base.upgrade
+    if build is None or not build.repository:
+        return None
+    where = Scope.for_repository(build.repository)
+    if not authorizer.allowed(caller, Permission.REGISTRY_METADATA_READ, where):
+        return None
+    return {
+        "repository": build.repository,
+        "tag": build.tag,
+        "digest": build.digest,
+        "named": build.named,
+        "target_tag": build.target_tag,
+        "target_digest": build.target,
+        "why_not": build.why_not,
+        **asdict(build.compared),
+    }
 
 
 def _advisories(

@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from pratique.advisories.types import NeededFeed
 from pratique.core.database import Transaction
 from pratique.scan.bases import told
-from pratique.scan.bases.told import BaseUpgrade, ImageBase, ReplacedFile
+from pratique.scan.bases.told import BaseUpgrade, ImageBase, ReplacedFile, Split
 from pratique.scan.facts import ecosystems_of, facts_of, severity_counts
 from pratique.scan.image_layers import stored_layers
 from pratique.scan.tables import images, places
 from pratique.scan.types import ImageFacts, LayerTold, Place
 
-__all__ = ["BaseUpgrade", "ImageBase", "ReplacedFile", "ScanService"]
+__all__ = ["BaseUpgrade", "ImageBase", "ReplacedFile", "ScanService", "Split"]
 
 
 class Needs(Protocol):
@@ -59,6 +59,10 @@ class ScanService:
     def base(self, tx: Transaction, digest: str) -> ImageBase | None:
         """Return what an image was built on; None when no other image is known that it goes on from."""
         return told.base_of(tx, digest)
+
+    def split(self, tx: Transaction, place: Place) -> Split:
+        """Return how the findings of an image divide between its base and its own layers."""
+        return told.split(tx, place)
 
     def replaced(self, tx: Transaction, digest: str) -> tuple[ReplacedFile, ...]:
         """Return files of an image's base that later layers delete or replace, of those that layer reports name."""

@@ -1,9 +1,11 @@
 """Repositories and images, out of registry, scanner and trust."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
+from pratique.console.bindings.bases import base_view
 from pratique.console.sources import (
     GapView,
     GateName,
@@ -69,7 +71,12 @@ class BoundImages:
     def image(self, extent: Extent, repository: str, digest: str) -> ImageView | None:
         if not _visible(extent, repository):
             return None
-        return self._database.read(lambda tx: self._image(tx, repository, digest))
+
+        def body(tx: Transaction) -> ImageView | None:
+            view = self._image(tx, repository, digest)
+            return view and replace(view, base=base_view(tx, self._scan, self._registry, view, extent))
+
+        return self._database.read(body)
 
     def gate(self, extent: Extent, repository: str, digest: str) -> GateName | None:
         if not _visible(extent, repository):

@@ -11,9 +11,11 @@ import zstandard
 from pratique.core.database import Transaction
 from pratique.inventory.types import INDEXER_VERSION, LayerReport
 from pratique.scan.bases.comparing import Compared
+from pratique.scan.findings import occurrences
 from pratique.scan.layers import RULES_VERSION
 from pratique.scan.packages import chunks
 from pratique.scan.tables import bases, image_chains, images, layer_reports
+from pratique.scan.types import Place
 
 MOST_REPLACED = 200
 """Files of a base that are named as replaced."""
@@ -75,6 +77,23 @@ def base_of(tx: Transaction, digest: str) -> ImageBase | None:
         return None
     stored = tx.execute(sa.select(bases).where(bases.c.chain == row.base)).one_or_none()
     return ImageBase(row.base_depth, row.depth, row.base, _upgrade(stored) if stored else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How many findings of an image came with its base, and how many of those a newer build settles."""
+
+    from_base: int = 0
+    own: int = 0
+    settled: int = 0
+
+
+def split(tx: Transaction, place: Place) -> Split:
+    """Return how the findings of an image divide between its base and its own layers."""
+    shown = [each for each in occurrences(tx, [place])[place] if "from_base" in each.evidence]
+    base = sum(bool(each.evidence["from_base"]) for each in shown)
+    settled = sum(each.finding.action.startswith("base-upgrade|") for each in shown)
+    return Split(base, len(shown) - base, settled)
 
 
 def upgrades(tx: Transaction, keys: Collection[str]) -> dict[str, BaseUpgrade]:
