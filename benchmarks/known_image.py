@@ -23,12 +23,13 @@ from pratique.core.database import Database, Transaction, create_schema, open_da
 from pratique.core.digests import Digest
 from pratique.core.events import Event, EventBus
 from pratique.core.findings.types import Severity
+from pratique.registry.arrivals import MANIFEST_PUSHED
 from pratique.registry.assembly import create_service
 from pratique.registry.blobs import store_blob
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Locks
 from pratique.registry.parsing import parse_manifest
-from pratique.registry.pushes import MANIFEST_PUSHED, Pushes
+from pratique.registry.pushes import Pushes
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.service import RegistryService
 from pratique.registry.types import GateState, RepositoryName

@@ -17,7 +17,7 @@ from pratique.registry.emptying import RepositoryDeletions
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Guard, Locks
 from pratique.registry.manifest_requests import ManifestRequests
-from pratique.registry.ports import AuditTrail
+from pratique.registry.ports import AuditTrail, Upstream
 from pratique.registry.pushes import Pushes
 from pratique.registry.rights import Rights
 from pratique.registry.service import RegistryService
@@ -50,12 +50,13 @@ def create_registry(
     authenticator: Authenticator,
     audit: AuditTrail,
     guards: Sequence[Guard] = (),
+    upstream: Upstream | None = None,
 ) -> RegistryParts:
     """Return the registry for a process that serves clients."""
     gate_keeper, rights, waiter = Gates(events), Rights(authorizer), GateWaiter(database)
     locks = Locks(guards)
     deletions = Deletions(events, gate_keeper, audit, locks)
-    uploads = create_uploads(settings, database, store)
+    uploads = create_uploads(settings, database, store, events)
     pushes = Pushes(
         database,
         store,
@@ -73,6 +74,7 @@ def create_registry(
         deletions,
         waiter,
         audit,
+        upstream,
         gate_wait=settings.gate_wait,
         manifest_limit=settings.manifest_limit,
     )
@@ -98,10 +100,27 @@ def create_registry(
     return RegistryParts(RegistryService(database, store, gate_keeper), plane, uploads)
 
 
-def create_uploads(settings: RegistrySettings, database: Database, store: BlobStore) -> Uploads:
+def create_pushes(
+    settings: RegistrySettings, database: Database, store: BlobStore, *, events: EventBus, audit: AuditTrail
+) -> Pushes:
+    """Return what stores manifests that no client pushed: from other registries, into repositories without rules."""
+    return Pushes(
+        database,
+        store,
+        events,
+        Gates(events),
+        audit,
+        Locks(()),
+        serve_pending=settings.serve_pending,
+        blob_lease=settings.blob_lease,
+    )
+
+
+def create_uploads(settings: RegistrySettings, database: Database, store: BlobStore, events: EventBus) -> Uploads:
     return Uploads(
         database,
         store,
+        events,
         lifetime=settings.upload_lifetime,
         blob_lease=settings.blob_lease,
         blob_limit=settings.blob_limit,

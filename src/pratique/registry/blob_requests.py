@@ -260,7 +260,9 @@ class BlobRequests:
         blob = find_blob(tx, holder, digest)
         if blob is None:
             return False
-        link_blob(tx, ensure_repository(tx, name), blob.id, tx.now + self._lease)
+        repository_id = ensure_repository(tx, name)
+        link_blob(tx, repository_id, blob.id, tx.now + self._lease)
+        self._uploads.arrived(tx, repository_id, name, digest)
         return True
 
     async def _renew(self, blob: HeldBlob) -> None:

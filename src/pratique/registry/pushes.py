@@ -12,6 +12,7 @@ from pratique.core.database import Database, Transaction
 from pratique.core.digests import Digest
 from pratique.core.events import Event, EventBus
 from pratique.core.permissions import Caller
+from pratique.registry.arrivals import held_for, is_complete, note_missing, pushed_event
 from pratique.registry.errors import DigestInvalid, ManifestBlobUnknown, ManifestInvalid
 from pratique.registry.gates import Gates, Verdict
 from pratique.registry.locks import Locks, TagMove
@@ -24,7 +25,6 @@ from pratique.registry.tables import blobs, gates, manifest_blobs, manifest_memb
 from pratique.registry.tags import point_tag, publish_moved, stands_for
 from pratique.registry.types import ArtifactKind, GateReason, GateState, Reference, RepositoryName
 
-MANIFEST_PUSHED = "pratique.registry.manifest.pushed.v1"
 _SIGNATURE_TAG = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})\.(?:sig|att|sbom)")
 _FIRST_VERDICT = {
     ArtifactKind.OTHER: Verdict(GateState.OPEN, GateReason("open: not an image, so nothing in it is run")),
@@ -97,14 +97,16 @@ class Pushes:
         known = _find(tx, repository_id, digest)
         if known is None:
             self._usage.changed(tx, name.value, content=len(content), manifests=1)
-            row_id = self._insert(tx, repository_id, manifest, content, digest, caller, _signed_by(tag_names))
-            self._gates.create(tx, row_id, _FIRST_VERDICT.get(manifest.kind, _HELD))
+            row_id, complete = self._insert(tx, repository_id, manifest, content, digest, caller, _signed_by(tag_names))
         else:
-            row_id = known.id
+            row_id, complete = known.id, is_complete(tx, known.id)
             _check_type(known.media_type, manifest.media_type)
         if manifest.kind is ArtifactKind.INDEX:
             self._adopt_statements(tx, repository_id, manifest)
-        state = self._announce(tx, row_id, repository_id, name, manifest, digest, caller)
+        state = _state(tx, row_id)
+        if complete and (state is not GateState.OPEN or manifest.kind is ArtifactKind.OTHER):
+            self._events.publish(tx, _pushed(repository_id, name, manifest, digest, caller))
+            state = _state(tx, row_id)  # inline subscribers have had their say
         for tag in tag_names:
             before = stands_for(tx, repository_id, tag)
             self._locks.check_move(tx, TagMove(repository_id, name.value, tag, before, row_id))
@@ -126,8 +128,9 @@ class Pushes:
         digest: str,
         caller: Caller,
         signed: str,
-    ) -> int:
-        blob_ids = _require_blobs(tx, repository_id, manifest.blobs())
+    ) -> tuple[int, bool]:
+        """Return the id of the new row, and whether all its blobs are here."""
+        blob_ids, missing = _require_blobs(tx, repository_id, manifest)
         values = {
             "repository_id": repository_id,
             "digest": digest,
@@ -143,7 +146,9 @@ class Pushes:
         }
         row_id: int = tx.execute(sa.insert(manifests).values(values).returning(manifests.c.id)).scalar_one()
         self._insert_references(tx, repository_id, row_id, blob_ids, manifest.members)
-        return row_id
+        note_missing(tx, repository_id, row_id, missing)
+        self._gates.create(tx, row_id, _first_verdict(manifest, len(missing)))
+        return row_id, not missing
 
     def _insert_references(
         self,
@@ -194,32 +199,18 @@ class Pushes:
             if result.rowcount:
                 self._gates.recompute(tx, repository_id, member.statement_subject)
 
-    def _announce(  # noqa: PLR0917  the fields of the event
-        self,
-        tx: Transaction,
-        row_id: int,
-        repository_id: str,
-        name: RepositoryName,
-        manifest: Manifest,
-        digest: str,
-        caller: Caller,
-    ) -> GateState:
-        """Publish the push unless a verdict stands already; return the state after inline subscribers had their say."""
-        state = _state(tx, row_id)
-        if state is GateState.OPEN and manifest.kind is not ArtifactKind.OTHER:
-            return state
-        data = {
-            "repository_id": repository_id,
-            "repository": name.value,
-            "digest": digest,
-            "kind": manifest.kind.value,
-            "media_type": manifest.media_type,
-            "artifact_type": manifest.artifact_type,
-            "subject": manifest.subject,
-            "pusher": caller.principal_id,
-        }
-        self._events.publish(tx, Event(MANIFEST_PUSHED, f"{name}@{digest}", data))
-        return _state(tx, row_id)
+
+def _pushed(repository_id: str, name: RepositoryName, manifest: Manifest, digest: str, caller: Caller) -> Event:
+    return pushed_event(
+        repository_id=repository_id,
+        repository=name.value,
+        digest=digest,
+        kind=manifest.kind.value,
+        media_type=manifest.media_type,
+        artifact_type=manifest.artifact_type,
+        subject=manifest.subject,
+        pusher=caller.principal_id,
+    )
 
 
 def _find(tx: Transaction, repository_id: str, digest: str) -> sa.Row[tuple[int, str]] | None:
@@ -237,8 +228,19 @@ def _state(tx: Transaction, row_id: int) -> GateState:
     return GateState(tx.execute(sa.select(gates.c.state).where(gates.c.manifest_id == row_id)).scalar_one())
 
 
-def _require_blobs(tx: Transaction, repository_id: str, wanted: Sequence[Descriptor]) -> list[int]:
-    """Return the ids of the blobs; raises unless each lies in this repository with the size that is said."""
+def _first_verdict(manifest: Manifest, missing: int) -> Verdict:
+    if missing:
+        return Verdict(GateState.HELD, held_for(missing))
+    return _FIRST_VERDICT.get(manifest.kind, _HELD)
+
+
+def _require_blobs(tx: Transaction, repository_id: str, manifest: Manifest) -> tuple[list[int], list[Descriptor]]:
+    """Return ids of the blobs that lie in this repository, and the layers that are still to come.
+
+    Only an image may wait for layers, as it is held until it was read whole; raises for anything else that is missing,
+    and for sizes that are not those of the bytes.
+    """
+    wanted = manifest.blobs()
     query = (
         sa.select(blobs.c.id, blobs.c.digest, blobs.c.size)
         .join(repository_blobs, repository_blobs.c.blob_id == blobs.c.id)
@@ -248,19 +250,20 @@ def _require_blobs(tx: Transaction, repository_id: str, wanted: Sequence[Descrip
         )
     )
     held = {row.digest: row for row in tx.execute(query)}
+    missing = {each.digest: each for each in wanted if each.digest not in held and not each.foreign}
+    own = manifest.config.digest if manifest.config else ""
+    for digest in missing:
+        if digest == own or manifest.kind is not ArtifactKind.IMAGE:
+            raise ManifestBlobUnknown(
+                "a blob of the manifest is not in this repository", remedy="push or mount it first", digest=digest
+            )
     for descriptor in wanted:
         row = held.get(descriptor.digest)
-        if row is None and not descriptor.foreign:
-            raise ManifestBlobUnknown(
-                "a blob of the manifest is not in this repository",
-                remedy="push or mount it first",
-                digest=descriptor.digest,
-            )
         if row is not None and row.size != descriptor.size:
             raise ManifestInvalid(
                 f"the manifest gives {descriptor.digest} a size of {descriptor.size}, and it has {row.size} bytes"
             )
-    return [row.id for row in held.values()]
+    return [row.id for row in held.values()], list(missing.values())
 
 
 def _gate_subject(tx: Transaction, repository_id: str, manifest: Manifest, digest: str, signed: str) -> str:

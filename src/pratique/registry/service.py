@@ -10,14 +10,14 @@ from pratique.core.blobs.reader import open_blob, read_spans
 from pratique.core.database import Database, Transaction
 from pratique.core.permissions import Extent
 from pratique.registry import naming
+from pratique.registry.arrivals import MANIFEST_PUSHED
 from pratique.registry.blobs import spans_of
 from pratique.registry.deletions import MANIFEST_DELETED
 from pratique.registry.errors import BlobUnknown, ManifestUnknown
 from pratique.registry.gates import GATE_CHANGED, Gates
 from pratique.registry.listing import in_extents
 from pratique.registry.parsing import Descriptor, Manifest, parse_manifest
-from pratique.registry.pushes import MANIFEST_PUSHED
-from pratique.registry.tables import blobs, gates, manifests, repositories, tags
+from pratique.registry.tables import blobs, gates, manifests, missing_blobs, repositories, tags
 from pratique.registry.tags import TAG_MOVED
 from pratique.registry.types import (
     ArtifactKind,
@@ -107,11 +107,12 @@ class RegistryService:
         )
 
     def repositories_of(self, tx: Transaction, digest: str) -> list[RepositoryRef]:
-        """Return the repositories that hold this manifest, by name."""
+        """Return the repositories that hold this manifest with all that it names, by name."""
+        waiting = sa.exists().where(missing_blobs.c.manifest_id == manifests.c.id)
         query = (
             sa.select(repositories.c.id, repositories.c.name)
             .join(manifests, manifests.c.repository_id == repositories.c.id)
-            .where(manifests.c.digest == digest)
+            .where(manifests.c.digest == digest, ~waiting)
             .order_by(repositories.c.name)
         )
         return [RepositoryRef(row.id, row.name) for row in tx.execute(query)]

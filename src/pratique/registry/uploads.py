@@ -15,8 +15,10 @@ from pratique.core.blobs.reader import read_spans
 from pratique.core.clock import SECOND
 from pratique.core.database import Database, Transaction
 from pratique.core.digests import Algorithm, Digest, Hasher
+from pratique.core.events import EventBus
 from pratique.core.ids import new_id
 from pratique.core.permissions import Caller
+from pratique.registry.arrivals import blob_arrived
 from pratique.registry.blobs import segments_of, spans_of, store_blob
 from pratique.registry.collection.segments import claim_segments
 from pratique.registry.errors import DigestInvalid, UploadRangeInvalid, UploadUnknown
@@ -41,9 +43,17 @@ class Uploads:
     """The use cases of uploads; everything blocks except where it says so."""
 
     def __init__(
-        self, database: Database, store: BlobStore, *, lifetime: float, blob_lease: float, blob_limit: int
+        self,
+        database: Database,
+        store: BlobStore,
+        events: EventBus,
+        *,
+        lifetime: float,
+        blob_lease: float,
+        blob_limit: int,
     ) -> None:
         self._database = database
+        self._events = events
         self._store = store
         self._lifetime = round(lifetime * SECOND)
         self._lease = round(blob_lease * SECOND)
@@ -139,9 +149,15 @@ class Uploads:
             if upload is not None:
                 self._close(tx, upload)
             repository_id = ensure_repository(tx, name)
-            return store_blob(tx, repository_id, str(digest), spans, tx.now + self._lease)
+            unneeded = store_blob(tx, repository_id, str(digest), spans, tx.now + self._lease)
+            self.arrived(tx, repository_id, name, str(digest))
+            return unneeded
 
         return await self._database.write_async(body)
+
+    def arrived(self, tx: Transaction, repository_id: str, name: RepositoryName, digest: str) -> None:
+        """A blob has come to a repository in another way than by an upload."""
+        blob_arrived(tx, self._events, repository_id, name.value, digest)
 
     async def cancel(self, upload: Upload) -> None:
         """Forget the upload; its segments are removed by the caller."""
