@@ -2,13 +2,23 @@
 
 from fastapi import APIRouter
 
-from pratique.identity.api import access, audit, principals, sessions
+from pratique.identity.api import (
+    access,
+    activations,
+    audit,
+    credentials,
+    groups,
+    principals,
+    providers,
+    roles,
+    sessions,
+)
 from pratique.identity.service import IdentityService
 
 
 def router(service: IdentityService) -> APIRouter:
     """Routes of principals, secrets, roles, assignments, explanations, sessions, sign-in links and the audit log."""
     routes = APIRouter()
-    for part in (principals, access, sessions, audit):
+    for part in (principals, credentials, access, sessions, audit, roles, groups, activations, providers):
         routes.include_router(part.router(service))
     return routes

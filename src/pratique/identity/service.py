@@ -20,6 +20,7 @@ from pratique.identity.federation.issuers import Issuers
 from pratique.identity.ground import Ground
 from pratique.identity.groups import GroupService
 from pratique.identity.growth import Growth
+from pratique.identity.holders import Holders
 from pratique.identity.links import Links
 from pratique.identity.oauth.assembly import create_machines
 from pratique.identity.oidc.discovery import Discovery
@@ -66,6 +67,7 @@ class IdentityService:
         self.settings = settings
         self.database = database
         self.cursors = cursors
+        self.audit = audit
         anonymous = [Scope.parse(text) for text in settings.anonymous_pull]
         memory = RightsMemory(database, epochs, clock, anonymous_pull=anonymous)
         self.memory = memory
@@ -91,6 +93,7 @@ class IdentityService:
         self.roles = RoleService(ground)
         self.activations = ActivationService(ground, self.assignments)
         self.groups = GroupService(ground, self.principals)
+        self.holders = Holders(ground)
         self.sessions = SessionService(ground)
         self.links = Links(ground, self.principals, steps)
         self.people = People(ground, self.sessions, steps, passwords=passwords)

@@ -34,7 +34,7 @@ class Grant(Body):
 
 class NewPrincipal(Body):
     name: str = Field(max_length=128)
-    kind: Literal["service", "user"] = "service"
+    kind: Literal["service", "user", "managed"] = "service"
     display_name: str = Field("", max_length=200)
     grants: list[Grant] = Field(default_factory=list, max_length=50)
     secret: bool = False
@@ -55,6 +55,7 @@ class NewAssignment(Grant):
     principal: str = Field(max_length=128)
     effect: Literal["allow", "deny"] = "allow"
     lifetime: Lifetime = None
+    condition: str = Field("", max_length=8192, description="On which repositories it holds, in Azure's text form.")
 
 
 class NewLink(Body):
@@ -117,18 +118,25 @@ def role_json(role: Role) -> dict[str, Any]:
         "description": role.description,
         "permissions": sorted(role.permissions),
         "builtin": role.builtin,
+        "actions": list(role.actions),
+        "data_actions": list(role.data_actions),
+        "not_actions": list(role.not_actions),
     }
 
 
-def assignment_json(assignment: Assignment, principal_name: str | None = None) -> dict[str, Any]:
+def assignment_json(
+    assignment: Assignment, principal_name: str | None = None, role_name: str | None = None
+) -> dict[str, Any]:
     role = roles.BY_ID.get(assignment.role_id)
     return {
         "id": assignment.id,
         "principal_id": assignment.principal_id,
         "principal": principal_name,
         "role_id": assignment.role_id,
-        "role": role.name if role else None,
+        "role": role.name if role else role_name,
         "scope": str(assignment.scope),
+        "condition": assignment.condition,
+        "activation_id": assignment.activation_id or None,
         "effect": assignment.effect,
         "created_at": instant(assignment.created_at),
         "created_by": assignment.created_by,
@@ -141,13 +149,20 @@ def session_json(session: Session, principal_name: str | None = None) -> dict[st
         "id": session.id,
         "principal_id": session.principal_id,
         "principal": principal_name,
-        "method": "password" if session.method == "password" else "passkey",
+        "method": method_of(session),
         "address": session.address,
         "agent": session.agent,
         "created_at": instant(session.created_at),
         "seen_at": instant(session.seen_at),
         "expires_at": instant(session.expires_at),
     }
+
+
+def method_of(session: Session) -> str:
+    """How somebody signed in: password, passkey, or the short name of a provider."""
+    if session.method == "password":
+        return "password"
+    return session.method.removeprefix("oidc/") if session.method.startswith("oidc/") else "passkey"
 
 
 def explanation_json(explanation: Explanation, principal_name: str) -> dict[str, Any]:
@@ -157,7 +172,10 @@ def explanation_json(explanation: Explanation, principal_name: str) -> dict[str,
         "scope": str(explanation.scope),
         "allowed": explanation.allowed,
         "summary": explanation.summary,
-        "by": [assignment_json(assignment, principal_name) for assignment in explanation.by],
+        "by": [
+            assignment_json(one.assignment, one.group or principal_name, one.role) | {"group": one.group or None}
+            for one in explanation.through
+        ],
         "roles": [role.name for role in explanation.roles],
     }
 

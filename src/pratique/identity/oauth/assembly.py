@@ -10,6 +10,7 @@ from pratique.identity.credential_uses import CredentialUses
 from pratique.identity.federation.issuers import Issuers
 from pratique.identity.federation.service import FederationService
 from pratique.identity.ground import Ground
+from pratique.identity.managed.service import ManagedIdentities
 from pratique.identity.oauth.authorizations import Authorizations
 from pratique.identity.oauth.client_assertions import ClientAssertions
 from pratique.identity.oauth.devices import DeviceCodes
@@ -34,6 +35,7 @@ class Machines:
     issuing: Issuing
     grants: Grants
     token_service: TokenService
+    managed: ManagedIdentities
     plane: Plane
 
 
@@ -66,6 +68,7 @@ def create_machines(
         issuing=issuing,
         grants=grants,
         token_service=TokenService(ground, tokens, secrets, uses),
+        managed=ManagedIdentities(ground, principals, audiences, issuing),
         plane=sign_in_plane(endpoint),
     )
 
