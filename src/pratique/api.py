@@ -21,6 +21,8 @@ from pratique.recommendations import routes as recommendation_routes
 from pratique.recommendations.service import RecommendationService
 from pratique.registry import routes as registry_routes
 from pratique.registry.encryption import routes as encryption_routes
+from pratique.registry.upstream import routes as cache_routes
+from pratique.registry.upstream.rules import CacheAdministration
 from pratique.scan import routes as scan_routes
 from pratique.trust import routes as trust_routes
 
@@ -41,6 +43,7 @@ def create_management_api(
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, domains.assignments, authorizer),
         event_routes.router(ground.database, domains.events, authorizer, source_of(ground.keys.installation())),
+        cache_routes.router(CacheAdministration(ground.database, domains.cache_rules, authorizer, ground.audit)),
         encryption_routes.router(
             ground.database,
             domains.rewriting,

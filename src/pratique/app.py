@@ -166,6 +166,7 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         authorizer=identity.authorizer,
         authenticator=identity.registry_authenticator,
         audit=ground.audit,
+        upstream=domains.cache,
     )
     recommendations = RecommendationService(
         ground.database,

@@ -6,7 +6,6 @@ API and worker join the same domains in the same way: what one publishes, the ot
 from dataclasses import dataclass
 
 from pratique.advisories.service import AdvisoryStore
-from pratique.advisories.versions import version_key
 from pratique.core.cloudevents import EventLog
 from pratique.core.cloudevents.types import source_of
 from pratique.core.ground import Ground
@@ -19,10 +18,13 @@ from pratique.inventory.types import Limits
 from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.jobs import RecommendationJobs
 from pratique.registry.announcements import REGISTRY_EVENTS
-from pratique.registry.assembly import create_service
+from pratique.registry.assembly import create_pushes, create_service
 from pratique.registry.encryption.rewriting import Rewriting
 from pratique.registry.jobs import register_jobs as register_registry_jobs
 from pratique.registry.service import RegistryService
+from pratique.registry.upstream.cache import CacheFetches, PullThrough
+from pratique.registry.upstream.rules import CacheRules
+from pratique.registry.upstream.transfer import Transfer
 from pratique.scan.announce import Announcer
 from pratique.scan.bases.jobs import BaseJobs
 from pratique.scan.bases.keeping import BaseKeeper
@@ -36,8 +38,6 @@ from pratique.trust.jobs import TrustJobs
 from pratique.trust.policy import DefaultPolicy
 from pratique.trust.service import TrustService
 
-_SCHEMES = {"apk": "apk", "deb": "dpkg", "npm": "semver", "pypi": "pep440"}
-
 
 @dataclass(frozen=True, slots=True)
 class Domains:
@@ -46,6 +46,8 @@ class Domains:
     registry: RegistryService
     events: EventLog
     rewriting: Rewriting
+    cache_rules: CacheRules
+    cache: PullThrough
     advisories: AdvisoryStore
     reader: ReaderPool
     scan: ScanService
@@ -70,6 +72,7 @@ def join_domains(ground: Ground) -> Domains:
     events.register(ground.handlers, keep=settings.events.keep)
     rewriting = Rewriting(ground.database, ground.blobs)
     rewriting.register(ground.handlers)
+    cache_rules, cache = _join_cache(ground)
     advisories = AdvisoryStore.open(
         settings.data.directory / "advisories", starter=settings.advisories.starter, clock=ground.clock
     )
@@ -87,6 +90,8 @@ def join_domains(ground: Ground) -> Domains:
         registry=registry,
         events=events,
         rewriting=rewriting,
+        cache_rules=cache_rules,
+        cache=cache,
         advisories=advisories,
         reader=reader,
         scan=scan,
@@ -131,6 +136,24 @@ def order_of(ecosystem: str, version: str) -> bytes:
     if scheme is None:
         raise ValueError(f"no version order is known for {ecosystem}")
     return version_key(scheme, version)
+
+
+def _join_cache(ground: Ground) -> tuple[CacheRules, PullThrough]:
+    settings = ground.settings.registry
+    rules = CacheRules(
+        ground.database,
+        ground.epochs,
+        SealedColumns(ground.keys),
+        create_outward(ground.settings.outward),
+        manifest_limit=settings.manifest_limit,
+    )
+    pushes = create_pushes(settings, ground.database, ground.blobs, events=ground.events, audit=ground.audit)
+    transfer = Transfer(
+        ground.database, ground.blobs, pushes, blob_limit=settings.blob_limit, blob_lease=settings.blob_lease
+    )
+    fetches = CacheFetches(rules, transfer, ground.jobs)
+    fetches.register(ground.handlers)
+    return rules, PullThrough(ground.database, rules, fetches, pushes, ground.jobs)
 
 
 def _join_scan(ground: Ground, registry: RegistryService, advisories: AdvisoryStore, reader: ReaderPool) -> ScanJobs:

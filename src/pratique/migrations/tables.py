@@ -17,6 +17,7 @@ import pratique.registry.collection.tables
 import pratique.registry.quotas.tables
 import pratique.registry.retention.tables
 import pratique.registry.tables
+import pratique.registry.upstream.tables
 import pratique.scan.tables
 import pratique.trust.tables  # noqa: F401  all of these register tables
 from pratique.core.database.schema import metadata

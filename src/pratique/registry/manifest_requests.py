@@ -1,5 +1,6 @@
 """Answers requests for manifests, referrers, tags and the catalogue."""
 
+import time
 from urllib.parse import quote
 
 from pratique.core.database import Database
@@ -11,11 +12,11 @@ from pratique.core.permissions import Caller, Extent
 from pratique.core.telemetry import METRICS
 from pratique.registry.addresses import Address, parse_reference
 from pratique.registry.deletions import Deletions
-from pratique.registry.errors import Held, ManifestTooLarge, ManifestUnknown, Refused
+from pratique.registry.errors import Held, ManifestTooLarge, ManifestUnknown, Refused, Unsupported
 from pratique.registry.listing import PAGE, list_referrers, list_repositories, list_tags
 from pratique.registry.locks import NO_READ, read_locked
 from pratique.registry.parsing import OCI_INDEX, Manifest
-from pratique.registry.ports import AuditTrail
+from pratique.registry.ports import AuditTrail, Upstream
 from pratique.registry.pulls import FoundManifest, find_manifest
 from pratique.registry.pushes import Pushed, Pushes
 from pratique.registry.rights import CATALOG, DELETE, PULL, PUSH, SEE, SIGN, Rights
@@ -44,6 +45,7 @@ class ManifestRequests:
         deletions: Deletions,
         waiter: GateWaiter,
         audit: AuditTrail,
+        upstream: Upstream | None = None,
         *,
         gate_wait: float,
         manifest_limit: int,
@@ -54,6 +56,7 @@ class ManifestRequests:
         self._deletions = deletions
         self._waiter = waiter
         self._audit = audit
+        self._upstream = upstream
         self._gate_wait = gate_wait
         self._manifest_limit = manifest_limit
 
@@ -62,10 +65,12 @@ class ManifestRequests:
         del receive
         caller, name, reference = caller_of(scope), address.repository, parse_reference(address.last)
         self._rights.require(caller, name, PULL)
+        begun = time.monotonic()
+        note = await self._refresh(caller, name, reference)
         sees_held = self._rights.sees_held(caller, name)
         found = self._find(name, reference, sees_held=sees_held)
         if not sees_held and found.state == GateState.HELD and found.decision_id is None:
-            await self._waiter.decided(found.id, self._gate_wait)
+            await self._waiter.decided(found.id, self._gate_wait - (time.monotonic() - begun))
             self._rights.require(caller, name, PULL)  # it may have been taken away meanwhile
             found = self._find(name, reference, sees_held=False)
         _pulled[found.state].add()
@@ -74,22 +79,25 @@ class ManifestRequests:
         if not found.is_open and not sees_held:
             raise refusal(GateState(found.state), found.reason, page_link(scope, name.value, found.digest))
         self._audit.count("registry.manifest.pull", caller, f"{name}@{found.digest}")
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(found)})
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(found, note)})
         await send({"type": "http.response.body", "body": found.content})
 
     async def head(self, address: Address, scope: HttpScope, receive: Receive, send: Send) -> None:
         """HEAD: depends on rights only, so that a push of a repair can look."""
         del receive
-        caller, name = caller_of(scope), address.repository
+        caller, name, reference = caller_of(scope), address.repository, parse_reference(address.last)
         self._rights.require(caller, name, PULL, PUSH)
+        note = await self._refresh(caller, name, reference)
         sees_held = self._rights.sees_held(caller, name)
-        found = self._find(name, parse_reference(address.last), sees_held=sees_held)
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(found)})
+        found = self._find(name, reference, sees_held=sees_held)
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(found, note)})
         await send({"type": "http.response.body", "body": b""})
 
     async def put(self, address: Address, scope: HttpScope, receive: Receive, send: Send) -> None:
         caller, name, reference = caller_of(scope), address.repository, parse_reference(address.last)
         self._rights.require(caller, name, PUSH, SIGN)
+        if self._upstream is not None and self._upstream.covers(name):
+            raise Unsupported("another registry fills this repository", remedy="push there, or under another name")
         content = await self._read(receive)
         media_type = scope["pratique.headers"].get(b"content-type", b"").decode("latin-1")
         manifest, digest = await self._parse(scope, content, media_type, reference)
@@ -147,6 +155,12 @@ class ManifestRequests:
         body = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}
         await answer_json(send, 200, body, media_type=OCI_INDEX, headers=headers)
 
+    async def _refresh(self, caller: Caller, name: RepositoryName, reference: Reference) -> str:
+        """Let another registry fill the repository first where a rule says so; returns a warning, or ''."""
+        if self._upstream is None or not self._upstream.covers(name):
+            return ""
+        return await self._upstream.refresh(caller, name, reference, self._gate_wait)
+
     def _find(self, name: RepositoryName, reference: Reference, *, sees_held: bool) -> FoundManifest:
         found = self._database.read_here(lambda tx: find_manifest(tx, name, reference, sees_held=sees_held))
         if found is None:
@@ -198,7 +212,7 @@ def _joined(summary: str, remedy: str) -> str:
     return head + remedy
 
 
-def _headers(found: FoundManifest) -> list[tuple[bytes, bytes]]:
+def _headers(found: FoundManifest, note: str = "") -> list[tuple[bytes, bytes]]:
     lines = [
         (b"content-type", found.media_type.encode()),
         (b"content-length", str(len(found.content)).encode()),
@@ -210,6 +224,8 @@ def _headers(found: FoundManifest) -> list[tuple[bytes, bytes]]:
         lines.append((b"warning", warning(found.reason.summary).encode()))
     elif found.pending:
         lines.append((b"warning", warning("readers of this tag still get another image").encode()))
+    if note:
+        lines.append((b"warning", warning(note).encode()))
     return lines
 
 

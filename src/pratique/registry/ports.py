@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from pratique.core.database import Transaction
 from pratique.core.permissions import Caller
+from pratique.registry.types import Reference, RepositoryName
 
 
 class AuditTrail(Protocol):
@@ -17,3 +18,13 @@ class AuditTrail(Protocol):
 
     def count(self, action: str, caller: Caller, target: str) -> None:
         """Count a read; written per principal, object and minute."""
+
+
+class Upstream(Protocol):
+    """Other registries that fill repositories here; `upstream.cache.PullThrough` is one."""
+
+    def covers(self, name: RepositoryName) -> bool:
+        """Whether another registry fills this repository; from memory."""
+
+    async def refresh(self, caller: Caller, name: RepositoryName, reference: Reference, within: float) -> str:
+        """Return when the reference is as fresh as its rule wants; the text is a warning for the client, or ''."""

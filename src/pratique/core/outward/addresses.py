@@ -89,6 +89,11 @@ class OutwardRules:
                 remedy=f"If that is meant, add {host} to the setting outward.private.",
             )
 
+    def scheme_of(self, host: str) -> str:
+        """Return how `HOST` or `HOST:PORT` is asked: https, unless a setting names it."""
+        name, _, port = _normal(host).partition(":") if host.count(":") == 1 else (_normal(host), "", "")
+        return "http" if self._is_plain(name, int(port) if port.isdigit() else None) else "https"
+
     def _is_plain(self, host: str, port: int | None) -> bool:
         return bool({host, f"{host}:{port or 80}"} & self.plain_hosts)
 

@@ -13,6 +13,32 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "cache_rules",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("prefix", TextC, nullable=False),
+        sa.Column("host", TextC, nullable=False),
+        sa.Column("remote", TextC, nullable=False, comment="what the prefix stands for there; '' for all"),
+        sa.Column("user_name", TextC, nullable=False, comment="'' for none"),
+        sa.Column("secret", sa.LargeBinary(), nullable=True, comment="sealed"),
+        sa.Column(
+            "patterns", JsonText(), nullable=False, comment="repositories there that may be asked for; none is all"
+        ),
+        sa.Column("platforms", JsonText(), nullable=False, comment="members of an index that come with it"),
+        sa.Column("ttl", sa.BigInteger(), nullable=False, comment="microseconds for which a tag is believed"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_cache_rules"),
+        sa.UniqueConstraint("prefix", name="uq_cache_rules_prefix"),
+    )
+    op.create_table(
+        "cached_tags",
+        sa.Column("repository", TextC, nullable=False),
+        sa.Column("tag", TextC, nullable=False),
+        sa.Column("digest", TextC, nullable=False, comment="what it stood for there"),
+        sa.Column("checked_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("repository", "tag", name="pk_cached_tags"),
+    )
+    op.create_table(
         "collection_runs",
         sa.Column("id", Id, nullable=False, comment="the job that does it"),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
