@@ -8,7 +8,7 @@ from pratique.core.cloudevents.types import source_of
 from pratique.core.database import Cursors
 from pratique.core.ground import Ground
 from pratique.core.http.api import create_api
-from pratique.core.outward import OutwardRules
+from pratique.core.outward import OutwardRules, create_outward
 from pratique.core.permissions import Authorizer
 from pratique.core.sealed import SealedColumns
 from pratique.core.webhooks import routes as webhook_routes
@@ -21,6 +21,8 @@ from pratique.recommendations import routes as recommendation_routes
 from pratique.recommendations.service import RecommendationService
 from pratique.registry import routes as registry_routes
 from pratique.registry.encryption import routes as encryption_routes
+from pratique.registry.importing import routes as import_routes
+from pratique.registry.importing.service import Imports
 from pratique.registry.upstream import routes as cache_routes
 from pratique.registry.upstream.rules import CacheAdministration
 from pratique.scan import routes as scan_routes
@@ -44,6 +46,7 @@ def create_management_api(
         recommendation_routes.router(recommendations, domains.assignments, authorizer),
         event_routes.router(ground.database, domains.events, authorizer, source_of(ground.keys.installation())),
         cache_routes.router(CacheAdministration(ground.database, domains.cache_rules, authorizer, ground.audit)),
+        import_routes.router(create_imports(ground, authorizer)),
         encryption_routes.router(
             ground.database,
             domains.rewriting,
@@ -68,4 +71,16 @@ def create_webhooks(ground: Ground, domains: Domains, authorizer: Authorizer) ->
         authorizer=authorizer,
         audit=ground.audit,
         rules=OutwardRules.of(outward.private, outward.plain),
+    )
+
+
+def create_imports(ground: Ground, authorizer: Authorizer) -> Imports:
+    """Return the use cases of imports."""
+    return Imports(
+        ground.database,
+        ground.jobs,
+        SealedColumns(ground.keys),
+        create_outward(ground.settings.outward, keep=0),
+        authorizer=authorizer,
+        audit=ground.audit,
     )

@@ -5,7 +5,7 @@ API and worker join the same domains in the same way: what one publishes, the ot
 
 from dataclasses import dataclass
 
-from pratique.advisories.service import AdvisoryStore
+from pratique.advisories.service import AdvisoryStore, order_of
 from pratique.core.cloudevents import EventLog
 from pratique.core.cloudevents.types import source_of
 from pratique.core.ground import Ground
@@ -20,6 +20,7 @@ from pratique.recommendations.jobs import RecommendationJobs
 from pratique.registry.announcements import REGISTRY_EVENTS
 from pratique.registry.assembly import create_pushes, create_service
 from pratique.registry.encryption.rewriting import Rewriting
+from pratique.registry.importing.job import ImportJobs
 from pratique.registry.jobs import register_jobs as register_registry_jobs
 from pratique.registry.service import RegistryService
 from pratique.registry.upstream.cache import CacheFetches, PullThrough
@@ -130,21 +131,14 @@ def console_address(settings: Settings) -> str:
     return f"https://{settings.server.host_of('console')}:{settings.server.port}"
 
 
-def order_of(ecosystem: str, version: str) -> bytes:
-    """Return the sort key of a version of an ecosystem; raises ValueError where there is no order or no version."""
-    scheme = _SCHEMES.get(ecosystem)
-    if scheme is None:
-        raise ValueError(f"no version order is known for {ecosystem}")
-    return version_key(scheme, version)
-
-
 def _join_cache(ground: Ground) -> tuple[CacheRules, PullThrough]:
     settings = ground.settings.registry
+    client, columns = create_outward(ground.settings.outward), SealedColumns(ground.keys)
     rules = CacheRules(
         ground.database,
         ground.epochs,
-        SealedColumns(ground.keys),
-        create_outward(ground.settings.outward),
+        columns,
+        client,
         manifest_limit=settings.manifest_limit,
     )
     pushes = create_pushes(settings, ground.database, ground.blobs, events=ground.events, audit=ground.audit)
@@ -153,6 +147,9 @@ def _join_cache(ground: Ground) -> tuple[CacheRules, PullThrough]:
     )
     fetches = CacheFetches(rules, transfer, ground.jobs)
     fetches.register(ground.handlers)
+    ImportJobs(ground.database, columns, client, transfer, manifest_limit=settings.manifest_limit).register(
+        ground.handlers
+    )
     return rules, PullThrough(ground.database, rules, fetches, pushes, ground.jobs)
 
 

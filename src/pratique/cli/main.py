@@ -19,6 +19,7 @@ COMMANDS: Table = {
         "advisories": Entry("pratique.cli.advisories", "Fetch, import and export advisory feeds."),
         "cache": Entry("pratique.cli.cache", "Fill repositories from other registries when they are pulled."),
         "events": Entry("pratique.cli.events", "Read what happened, as CloudEvents, and follow what happens."),
+        "import": Entry("pratique.cli.importing", "Copy an image into this registry, by the server."),
         "webhook": Entry("pratique.cli.webhook", "Have events delivered to an address, signed and in order."),
         "registry": Entry("pratique.cli.registry", "Look at repositories, tags and gates."),
     },

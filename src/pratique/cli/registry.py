@@ -6,11 +6,15 @@ from urllib.parse import quote
 
 import typer
 
+from pratique.cli.importing import import_image
 from pratique.cli.output import Output, OutputOption, emit, emit_json
 
 app = typer.Typer(help="Look at repositories, tags and gates.")
 
 _PAGES = 200
+
+
+app.command("import")(import_image)
 
 
 @app.callback()

@@ -16,6 +16,7 @@ import pratique.recommendations.tables
 import pratique.registry.collection.tables
 import pratique.registry.quotas.tables
 import pratique.registry.retention.tables
+import pratique.registry.importing.tables
 import pratique.registry.tables
 import pratique.registry.upstream.tables
 import pratique.scan.tables

@@ -101,16 +101,22 @@ def create_registry(
 
 
 def create_pushes(
-    settings: RegistrySettings, database: Database, store: BlobStore, *, events: EventBus, audit: AuditTrail
+    settings: RegistrySettings,
+    database: Database,
+    store: BlobStore,
+    *,
+    events: EventBus,
+    audit: AuditTrail,
+    guards: Sequence[Guard] = (),
 ) -> Pushes:
-    """Return what stores manifests that no client pushed: from other registries, into repositories without rules."""
+    """Return what stores manifests that no client pushed: cached and imported ones."""
     return Pushes(
         database,
         store,
         events,
         Gates(events),
         audit,
-        Locks(()),
+        Locks(guards),
         serve_pending=settings.serve_pending,
         blob_lease=settings.blob_lease,
     )

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from tests.registry.images import Artifact
-from tests.registry.parties import CountingAudit, NameAuthenticator, RuleAuthorizer, token_plane
+from tests.registry.images import Artifact, descriptor
+from tests.registry.parties import PULL, RIGHTS, CountingAudit, NameAuthenticator, RuleAuthorizer, token_plane
 from tests.registry.serving import Running, fast_settings
 from tests.tls_server import Asked, Authority, Reply, WorldServer
 
+from pratique.core.audit import Audit
 from pratique.core.blobs.local import LocalBlobStore
 from pratique.core.database import Database, Epochs
 from pratique.core.events import EventBus
@@ -21,15 +22,18 @@ from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.server import Server
 from pratique.core.jobs import JobHandlers, JobQueue, Worker
 from pratique.core.outward import OutwardClient, OutwardRules
-from pratique.core.permissions import SYSTEM
+from pratique.core.permissions import SYSTEM, Permission
 from pratique.core.sealed import SealedColumns
 from pratique.registry.assembly import create_pushes, create_registry
+from pratique.registry.importing.job import ImportJobs
+from pratique.registry.importing.service import Imports
 from pratique.registry.upstream.cache import CacheFetches, PullThrough
 from pratique.registry.upstream.rules import CacheRules
 from pratique.registry.upstream.transfer import Transfer
 from pratique.registry.upstream.types import NewRule
 
 HOST = "upstream.test"
+IMPORTER = {"/registry/team": PULL | {Permission.REGISTRY_CONTENT_IMPORT}}
 USER, SECRET = "robot", "planted-upstream-secret"
 
 
@@ -48,6 +52,7 @@ class Shelf:
         self.manifests: dict[tuple[str, str], Artifact] = {}
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.lie: Callable[[Asked], Reply | None] = lambda _: None
+        self.knows_referrers = True
         self.login: tuple[str, str] | None = None
         self.server: WorldServer
 
@@ -66,6 +71,9 @@ class Shelf:
         if asked.headers.get("authorization") != "Bearer good-token":
             challenge = f'Bearer realm="https://{HOST}:{self.server.port}/token",service="{HOST}"'
             return Reply(status=401, headers={"www-authenticate": challenge})
+        return self._referrers(asked) if "/referrers/" in asked.path else self._content(asked)
+
+    def _content(self, asked: Asked) -> Reply:
         repository, kind, reference = asked.path.removeprefix("/v2/").rsplit("/", 2)
         if kind == "blobs":
             found = self.blobs.get((repository, reference))
@@ -75,6 +83,17 @@ class Shelf:
             return Reply(status=404)
         headers = {"content-type": artifact.media_type, "docker-content-digest": artifact.digest}
         return Reply(headers=headers, body=artifact.manifest)
+
+    def _referrers(self, asked: Asked) -> Reply:
+        repository, _, digest = asked.path.removeprefix("/v2/").rsplit("/", 2)
+        if not self.knows_referrers:
+            return Reply(status=404)
+        found = {
+            each.digest: descriptor(each.manifest, each.media_type)
+            for (name, _), each in self.manifests.items()
+            if name == repository and msgspec.json.decode(each.manifest).get("subject", {}).get("digest") == digest
+        }
+        return Reply(body=msgspec.json.encode({"schemaVersion": 2, "manifests": list(found.values())}))
 
     def _token(self, asked: Asked) -> Reply:
         import base64
@@ -111,6 +130,17 @@ class Harbour:
         transfer = Transfer(database, self.store, pushes, blob_limit=1 << 30, blob_lease=3600)
         fetches = CacheFetches(self.rules, transfer, jobs)
         fetches.register(handlers)
+        ImportJobs(database, SealedColumns(Keys()), client, transfer, manifest_limit=settings.manifest_limit).register(
+            handlers
+        )
+        self.imports = Imports(
+            database,
+            jobs,
+            SealedColumns(Keys()),
+            client,
+            authorizer=RuleAuthorizer({**RIGHTS, "importer": IMPORTER}),
+            audit=Audit(database),
+        )
         self.worker = Worker(database, jobs, handlers, concurrency=2, poll=0.05)
         self.parts = create_registry(
             settings=settings,

@@ -108,6 +108,29 @@ def upgrade() -> None:
         batch_op.create_index("ix_immutability_rules_prefix", ["prefix"], unique=False)
 
     op.create_table(
+        "imports",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("job_id", Id, nullable=False),
+        sa.Column("host", TextC, nullable=False, comment="'' for this registry"),
+        sa.Column("origin", TextC, nullable=False),
+        sa.Column("reference", TextC, nullable=False),
+        sa.Column("repository", TextC, nullable=False),
+        sa.Column("tag", TextC, nullable=False, comment="'' for none"),
+        sa.Column("platforms", JsonText(), nullable=False, comment="none is all"),
+        sa.Column("referrers", sa.Boolean(), nullable=False),
+        sa.Column("sees_held", sa.Boolean(), nullable=False, comment="the caller may read what is held in the origin"),
+        sa.Column("user_name", TextC, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=True, comment="sealed; gone when the import is over"),
+        sa.Column("digest", TextC, nullable=False, comment="'' until it is known"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.Column("created_name", TextC, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_imports"),
+    )
+    with op.batch_alter_table("imports", schema=None) as batch_op:
+        batch_op.create_index("ix_imports_repository_id", ["repository", "id"], unique=False)
+
+    op.create_table(
         "issuer_keys",
         sa.Column("issuer", TextC, nullable=False),
         sa.Column("keys", JsonText(), nullable=False, comment="JWKS as the issuer gave it"),

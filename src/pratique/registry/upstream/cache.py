@@ -53,8 +53,12 @@ class CacheFetches:
 
     def request(self, tx: Transaction, rule: CacheRule, name: RepositoryName, digest: str) -> str:
         """Queue the fetch of a manifest, or return the one under way: one for the whole installation."""
+        unique = f"cache:{name}@{digest}"
+        live = self._jobs.live(tx, unique)
+        if live is not None:  # asking for a running job would make it run once more
+            return live.id
         payload = {"rule": rule.id, "name": name.value, "digest": digest}
-        return self._jobs.enqueue(tx, FETCH, payload, unique=f"cache:{name}@{digest}", priority=10, max_attempts=3)
+        return self._jobs.enqueue(tx, FETCH, payload, unique=unique, priority=10, max_attempts=3)
 
     def run(self, context: JobContext) -> None:
         """Fetch one manifest and what comes with it."""
@@ -62,8 +66,14 @@ class CacheFetches:
         rule, name = self._rules.find(payload["rule"]), RepositoryName.parse(payload["name"])
         if rule is None or not rule.covers(name.value):
             raise GiveUp("The cache rule is gone.")
+        if self._transfer.holds(name, payload["digest"]):
+            return
         origin = rule.remote_of(name.value)
-        journey = Journey(self._rules.source(rule), origin, name, SYSTEM, rule.choose, context.raise_if_cancelled)
+
+        def going_on(_: int) -> None:
+            context.raise_if_cancelled()
+
+        journey = Journey(self._rules.source(rule), origin, name, SYSTEM, rule.choose, going_on)
         try:
             self._transfer.bring(journey, payload["digest"])
         except (UpstreamInvalid, UpstreamDenied, NotFound) as error:
@@ -150,7 +160,9 @@ class PullThrough:
             status = await self._database.read_async(lambda tx: self._jobs.get(tx, job))
             if status.state in (JobState.DEAD, JobState.CANCELLED):
                 raise UpstreamInvalid(status.last_error or f"{rule.host} did not give {name}@{digest}")
-            if time.monotonic() >= end:
+            if status.state is JobState.DONE or time.monotonic() >= end:
+                if self._holds(name, digest):
+                    return
                 raise Held(f"held: {name} is being fetched from {rule.host}", remedy="wait a moment and pull again")
             await asyncio.sleep(_LOOK)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote, urlencode
 
+from pratique.core.database import Transaction
 from pratique.core.digests import Digest
 from pratique.core.errors import Invalid
 from pratique.core.outward import Answer, Bounds, OutwardClient, OutwardRefused, OutwardUnavailable
@@ -91,6 +92,10 @@ class UpstreamRegistry:
         bounds = Bounds(size=descriptor.size, seconds=30.0, silence=30.0, slowest=SLOWEST)
         with self._open("GET", repository, f"blobs/{descriptor.digest}", bounds) as answer:
             yield answer
+
+    def held(self, tx: Transaction, repository: str, digest: str) -> None:  # noqa: ARG002
+        """Nothing: that another registry names a digest does not prove that it has it."""
+        return
 
     def referrers(self, repository: str, digest: str) -> bytes | None:
         """Return the list of what speaks about a manifest; None where the registry does not know such lists."""

@@ -6,8 +6,9 @@ that names a digest has not shown that it has the bytes, and must not be a way t
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import sqlalchemy as sa
 
@@ -16,8 +17,9 @@ from pratique.core.clock import SECOND
 from pratique.core.database import Database, Transaction
 from pratique.core.digests import Digest, Hasher
 from pratique.core.errors import Invalid
+from pratique.core.outward import Answer
 from pratique.core.permissions import Caller
-from pratique.registry.blobs import find_blob, renew_lease, store_blob
+from pratique.registry.blobs import HeldBlob, find_blob, link_blob, renew_lease, store_blob
 from pratique.registry.errors import ManifestInvalid
 from pratique.registry.ingest import BATCH, Ingest
 from pratique.registry.parsing import Descriptor, Manifest
@@ -25,7 +27,7 @@ from pratique.registry.pushes import Pushes
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.tables import manifests, repositories
 from pratique.registry.types import Reference, RepositoryName, parse_digest
-from pratique.registry.upstream.client import Fetched, UpstreamRegistry
+from pratique.registry.upstream.client import Fetched
 from pratique.registry.upstream.errors import UpstreamInvalid
 
 Choose = Callable[[Sequence[Descriptor]], Sequence[Descriptor]]
@@ -34,18 +36,33 @@ AT_ONCE: Final = 3
 _DEPTH: Final = 3
 
 
+class Source(Protocol):
+    """Where content comes from: another registry, or repositories of this one."""
+
+    host: str
+
+    def manifest(self, repository: str, reference: str) -> Fetched:
+        """Return what a tag or digest stands for, with its true digest."""
+
+    def blob(self, repository: str, descriptor: Descriptor) -> AbstractContextManager[Answer]:
+        """Give the bytes of a blob, which the caller proves."""
+
+    def held(self, tx: Transaction, repository: str, digest: str) -> HeldBlob | None:
+        """Return a blob that need not be fetched, as it lies in a repository here that may be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Journey:
     """From where to where, for whom, and with which members of indexes."""
 
-    source: UpstreamRegistry
+    source: Source
     origin: str
     """The repository there."""
     name: RepositoryName
     caller: Caller
     choose: Choose
-    going_on: Callable[[], None]
-    """Called between pieces; raises to end the journey."""
+    going_on: Callable[[int], None]
+    """Called with the bytes that have come; raises to end the journey."""
 
 
 class Transfer:
@@ -104,15 +121,24 @@ class Transfer:
             raise UpstreamInvalid(f"{journey.source.host} contradicts itself: {error.message}") from error
 
     def _bring_blobs(self, journey: Journey, wanted: Sequence[Descriptor]) -> None:
-        missing = [blob for blob in wanted if not self._renew(journey.name, blob)]
+        missing = [blob for blob in wanted if not self._is_here(journey, blob)]
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="transfer") as pool:
             for done in [pool.submit(self._bring_blob, journey, blob) for blob in missing]:
                 done.result()
 
-    def _renew(self, name: RepositoryName, blob: Descriptor) -> bool:
+    def _is_here(self, journey: Journey, blob: Descriptor) -> bool:
+        name = journey.name
+
         def body(tx: Transaction) -> bool:
+            lease = tx.now + self._lease
             held = find_blob(tx, name.value, blob.digest)
-            return held is not None and renew_lease(tx, held, tx.now + self._lease)
+            if held is not None and renew_lease(tx, held, lease):
+                return True
+            there = journey.source.held(tx, journey.origin, blob.digest)
+            if there is None or there.size != blob.size:
+                return False
+            link_blob(tx, ensure_repository(tx, name), there.id, lease)
+            return True
 
         return self._database.write(body)
 
@@ -141,9 +167,10 @@ class Transfer:
                 pieces.append(piece)
                 size += len(piece)
                 if size >= BATCH:
-                    journey.going_on()
+                    journey.going_on(size)
                     ingest.take([b"".join(pieces)])
                     pieces, size = [], 0
+            journey.going_on(size)
             ingest.take([b"".join(pieces)])
 
 

@@ -1,0 +1,1 @@
+"""Copies of images, made by the server: from other registries, or between repositories of this one."""
