@@ -23,7 +23,8 @@ logs: ## Print the logs and follow them
 	@$(VENV)/pratique logs --follow
 
 status: ## Show the running processes
-	@$(VENV)/pratique ps
+	@if [ ! -x $(VENV)/pratique ]; then echo 'Pratique is not set up here. Start it: make up'; \
+	else $(VENV)/pratique ps || [ $$? -eq 1 ]; fi
 
 environment: ## Build .venv for development and tests
 	@python=$(PYTHON) && "$$python" scripts/bootstrap.py environment test

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from anyio import to_thread
 
+from pratique.advisories.service import order_of
 from pratique.console.app import create_console
 from pratique.console.bindings import create_parts
 from pratique.core.audit.jobs import register as register_checkpoints
@@ -34,7 +35,7 @@ from pratique.core.redaction import redact
 from pratique.core.settings import Settings
 from pratique.core.telemetry import configure_logging
 from pratique.core.tls import ensure_certificate, fingerprint
-from pratique.domains import Domains, console_address, create_sender, join_domains, order_of
+from pratique.domains import Domains, console_address, create_sender, join_domains
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.jobs import register as register_sweep
 from pratique.identity.service import IdentityService

@@ -69,6 +69,7 @@ class Installation:
     def skopeo(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run skopeo with trust in this installation on the side that names it."""
         side = "--dest-cert-dir" if arguments[-1].startswith("docker://") else "--src-cert-dir"
+        side = "--cert-dir" if arguments[0] == "delete" else side
         command = ["skopeo", arguments[0], side, str(self.clients / "certs"), *arguments[1:]]
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=240, check=False)
 

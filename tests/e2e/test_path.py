@@ -112,6 +112,22 @@ def test_an_exemption_acts_at_once_and_its_withdrawal_as_well(
     assert installation.status("team/exempt:1")["class"] == "exploited"
 
 
+def test_an_exemption_that_matches_nothing_needs_force_and_a_host_that_is_not_ours_is_refused(
+    installation: Installation, demo_layout: Path, pusher: str
+) -> None:
+    push(installation, demo_layout, "web-published", "team/misspelt:1", pusher)
+    words = ["--image", "team/misspelt:1", "--expires", "1h", "--reason", "not reachable"]
+    done = installation.run("exempt", "CVE-2023-99999", *words)
+    assert done.returncode == 2
+    assert "CVE-2023-99999 matches no open finding in team/misspelt" in done.stderr
+    assert "--force" in done.stderr
+    assert "is accepted in team/misspelt" in installation.ok("exempt", "CVE-2023-99999", *words, "--force")
+    elsewhere = installation.run("status", "registry.example:5000/team/misspelt:1")
+    assert elsewhere.returncode == 2
+    assert f"registry.example:5000 is not this installation: its registry is {installation.host}" in elsewhere.stderr
+    assert installation.run("status", f"{installation.host}/team/misspelt:1").returncode == 1
+
+
 @pytest.mark.parametrize(("name", "code"), [("web-published", 1), ("web-repaired", 0)])
 def test_status_gives_ci_an_exit_code(
     installation: Installation, demo_layout: Path, pusher: str, name: str, code: int

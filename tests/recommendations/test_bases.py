@@ -6,9 +6,9 @@ import pytest
 from tests.scan.bases.harbour import Harbour, built, own, system
 from tests.scan.parts import Said
 
+from pratique.advisories.service import order_of
 from pratique.core.database import Cursors, Database, Epochs
 from pratique.core.findings.types import Severity
-from pratique.domains import order_of
 from pratique.recommendations.actions import Kind
 from pratique.recommendations.jobs import RecommendationJobs
 from pratique.recommendations.service import RecommendationService

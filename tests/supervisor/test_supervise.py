@@ -63,7 +63,9 @@ def test_down_ends_every_process_and_can_be_repeated(installation: Any) -> None:
     assert "has stopped" in installation.run("down")
     assert gone(pids, 1)
     assert "was not running" in installation.run("down")
-    assert "not running" in installation.run("ps", expect=1)
+    text = installation.run("ps", expect=1)
+    assert "Pratique is stopped. Start it:" in text
+    assert text.splitlines()[0].endswith(" up")
 
 
 @pytest.mark.parametrize("name", ["keys", "fork", "api", "worker"])
@@ -81,7 +83,7 @@ def test_no_process_outlives_a_killed_supervisor_and_up_works_again(installation
     before = installation.processes()
     os.kill(before["supervisor"], signal.SIGKILL)
     assert gone(list(before.values()))
-    assert "not running" in installation.run("ps", expect=1)
+    assert "is stopped" in installation.run("ps", expect=1)
     assert "ready after" in installation.run("up")
 
 
@@ -109,7 +111,7 @@ def test_what_prepare_refuses_is_what_up_says(installation: Any) -> None:
     assert "the database is of a newer version" in text
     assert "install that version" in text
     assert "Traceback" not in text
-    assert "not running" in installation.run("ps", expect=1)
+    assert "is stopped" in installation.run("ps", expect=1)
 
 
 def test_a_process_that_ends_again_and_again_is_reported_with_its_reason(installation: Any) -> None:
@@ -190,3 +192,11 @@ def test_the_supervisor_itself_stays_small(installation: Any) -> None:
     installation.run("up")
     memory = {process["name"]: process["memory"] for process in installation.report()["processes"]}
     assert memory["supervisor"] < 15 * 1024**2
+
+
+def test_an_application_that_cannot_be_imported_is_reported_with_the_end_of_its_log(installation: Any) -> None:
+    installation.environment["PRATIQUE_APPLICATION"] = "an_application_that_is_not_there"
+    text = installation.run("up", expect=3)
+    assert "ends again and again; the last lines of" in text
+    assert "No module named 'an_application_that_is_not_there'" in text
+    assert f"{installation.files.logs}/" in text

@@ -81,8 +81,30 @@ def test_an_exemption_below_a_prefix_covers_all_repositories_there(
 
 
 def test_an_image_pushed_later_is_exempt_as_well(parts: Parts, exemptions: Exemptions, clock: FakeClock) -> None:
-    exemptions.add(asked(clock), SYSTEM)
+    exemptions.add(asked(clock), SYSTEM, force=True)
     assert parts.shelf.state(parts.push("team/a", {"nginx": "1.0"})) is GateState.OPEN
+
+
+@pytest.mark.parametrize(
+    "fields", [{"rule": "CVE-2"}, {"lineage": "registry/team/b"}, {"lineage": "registry/tea/"}, {"location": "pkg:x/y"}]
+)
+def test_an_exemption_that_covers_nothing_is_refused_and_leaves_nothing(
+    parts: Parts, exemptions: Exemptions, clock: FakeClock, audit: Written, fields: dict[str, str]
+) -> None:
+    place = parts.push("team/a", {"nginx": "1.0"})
+    with pytest.raises(Invalid, match="matches no open finding in"):
+        exemptions.add(asked(clock, **fields), SYSTEM)
+    assert exemptions.list() == []
+    assert audit.actions == []
+    assert parts.shelf.state(place) is GateState.REFUSED
+
+
+@pytest.mark.parametrize("reason", ["", "       ", "  ok    ok  ", "because"])
+def test_a_reason_has_to_say_something(parts: Parts, exemptions: Exemptions, clock: FakeClock, reason: str) -> None:
+    parts.push("team/a", {"nginx": "1.0"})
+    with pytest.raises(Invalid, match="reason"):
+        exemptions.add(asked(clock, reason=reason), SYSTEM, force=True)
+    assert exemptions.list() == []
 
 
 def test_an_exemption_that_ends_closes_the_gate_at_its_instant(

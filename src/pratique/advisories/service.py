@@ -31,6 +31,7 @@ from pratique.advisories.types import (
     VulnerabilityGroup,
 )
 from pratique.advisories.versions import version_key
+from pratique.advisories.versions.ecosystems import order_of
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.errors import Corrupt
 from pratique.core.progress import NullReporter, Reporter
@@ -49,6 +50,7 @@ __all__ = [
     "key_process_signer",
     "offline_signer",
     "older",
+    "order_of",
     "sync",
     "trusted_key",
 ]

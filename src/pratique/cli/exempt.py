@@ -39,9 +39,10 @@ def add(
     image: Annotated[str, typer.Option(help="An image: its repository is meant, as findings outlive a build.")] = "",
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In all repositories.")] = False,
     package: Annotated[str, typer.Option(help="Only in this package: purl without version.")] = "",
-    reason: Annotated[str, typer.Option(help="Why this can be accepted.")],
+    reason: Annotated[str, typer.Option(help="Why this can be accepted, in a few words.")],
     expires: Annotated[str, typer.Option(help="When it ends: 30m, 12h, 7d, 2w, or a date such as 2027-01-31.")],
     approver: Annotated[str, typer.Option(help="Who agreed; default: whoever calls.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Accept it although no open finding matches yet.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Accept a finding for a time; gates have moved when the command returns."""
@@ -53,6 +54,7 @@ def add(
         "location": package,
         "reason": reason,
         "approver": approver,
+        "force": force,
         "lifetime": lifetime(expires, dt.datetime.now(dt.UTC)),
     }
     with connect() as client:
@@ -107,9 +109,9 @@ def _place(repository: str, image: str, *, everywhere: bool) -> str:
     if sum((bool(repository), bool(image), everywhere)) != 1:
         raise Invalid("where is the finding accepted?", remedy="give one of --repository, --image and --everywhere")
     if image:
-        from pratique.cli.status import parse_image
+        from pratique.cli.status import own_image
 
-        return parse_image(image)[0]
+        return own_image(image)[0]
     return repository
 
 

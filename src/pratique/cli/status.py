@@ -9,6 +9,7 @@ import typer
 
 from pratique.cli.exits import Exit
 from pratique.cli.output import Output, OutputOption, emit, emit_json
+from pratique.core.errors import Denied, Invalid, NotFound
 
 app = typer.Typer(help="Say whether an image may be pulled, and why; without an image, how the server runs.")
 
@@ -32,8 +33,9 @@ def status(
 
         show_report(output)
         return
-    repository, reference = parse_image(image)
+    repository, reference = own_image(image)
     found = ask(repository, reference, timeout if wait else 0.0)
+    found["base"] = base_of(repository, reference)
     if findings:
         found["findings"] = list_findings(repository, reference)
     if output is Output.JSON:
@@ -45,11 +47,33 @@ def status(
     raise typer.Exit(_ANSWERS[found["state"]])
 
 
+def own_image(image: str) -> tuple[str, str]:
+    """Return repository and tag or digest of an image of this installation; raises Invalid for another host's."""
+    from pratique.cli.client import registry_host
+    from pratique.core.settings import load
+
+    settings = load()
+    host = host_named(image)
+    here = registry_host(settings)
+    port = here.rpartition(":")[2]
+    names = {settings.server.domain, settings.server.host_of("registry"), "localhost", *settings.server.extra_hosts}
+    if host and host not in {name for each in names for name in (each, f"{each}:{port}")}:
+        raise Invalid(
+            f"{host} is not this installation: its registry is {here}.",
+            remedy=f"leave the host out, or name {here}; for an image elsewhere: pratique scan {image}",
+        )
+    return parse_image(image)
+
+
+def host_named(image: str) -> str:
+    """Return the host that an image is named with, as container clients tell it from a repository; '' for none."""
+    first, slash, _ = image.partition("/")
+    return first if slash and (":" in first or "." in first or first == "localhost") else ""
+
+
 def parse_image(image: str) -> tuple[str, str]:
     """Return repository and tag or digest; `localhost:8443/team/app` is `team/app:latest`."""
-    first, slash, rest = image.partition("/")
-    if slash and (":" in first or "." in first or first == "localhost"):
-        image = rest
+    image = image.removeprefix(f"{host}/") if (host := host_named(image)) else image
     name, at, digest = image.partition("@")
     if at:
         return name.rpartition(":")[0] if ":" in name.rpartition("/")[2] else name, digest
@@ -84,6 +108,31 @@ def list_findings(repository: str, reference: str) -> list[dict[str, Any]]:
     return items
 
 
+def base_of(repository: str, reference: str) -> dict[str, Any] | None:
+    """Return what an image was built on; None where that is not known, or not for the caller to know."""
+    from pratique.cli.client import connect
+
+    path = f"/api/v1/images/{quote(repository)}/manifests/{quote(reference, safe=':')}/base"
+    with connect() as client:
+        try:
+            found: dict[str, Any] = client.get(path).json()
+        except (Denied, NotFound):
+            return None
+    return found if found["base"] else None
+
+
+def _base_line(found: dict[str, Any] | None) -> str:
+    """Say what an image was built on, what came with that, and what to build on instead."""
+    if found is None:
+        return ""
+    build, counts = found["build"] or {}, found["findings"]
+    name = f"{build['repository']}:{build['tag']}".rstrip(":") if build else "an image that you may not see"
+    line = f"{name}; {counts['from_base']} findings came with it, {counts['own']} did not"
+    if build.get("target_tag"):
+        return f"{line}; build on {build['repository']}:{build['target_tag']} instead: {counts['settled']} end"
+    return f"{line}; {build['why_not']}" if build.get("why_not") else line
+
+
 _COLUMNS = ("vulnerability", "severity", "exploited", "package", "version", "fix", "state")
 
 
@@ -101,6 +150,7 @@ def _print(found: dict[str, Any]) -> None:
         ("what to do", found["remedy"].removeprefix("or ")),
         ("findings", counts or "none"),
         ("assessed", f"{coverage['assessed']} of {coverage['packages']} packages"),
+        ("base", _base_line(found["base"])),
         ("more", found["link"]),
     ]
     emit([{"field": name, "value": value} for name, value in fields if value], ["field", "value"], Output.TABLE)

@@ -78,7 +78,8 @@ def show_report(output: Output) -> None:
 
 def _print_report(found: dict[str, Any]) -> None:
     ready = "ready" if found["ready"] else "not ready"
-    print(f"{found['state']}, {ready}" if found["state"] != "stopped" else "Pratique is not running.")
+    stopped = f"Pratique is stopped. Start it: {_starting()}"
+    print(f"{found['state']}, {ready}" if found["state"] != "stopped" else stopped)
     for name in ("address", "data"):
         if name in found:
             print(f"  {name:8} {found[name]}")
@@ -86,6 +87,11 @@ def _print_report(found: dict[str, Any]) -> None:
         print(f"  {'memory':8} {found['memory'] / 1024**2:.0f} MB\n")
         rows = [{**row, "memory": _megabytes(row["memory"])} for row in found["processes"]]
         emit(rows, ("name", "pid", "state", "restarts", "memory"), Output.TABLE)
+
+
+def _starting() -> str:
+    """Return the command that starts the server: in a clone the one of its Makefile."""
+    return "make up" if Path("Makefile").exists() and Path("src/pratique").is_dir() else f"{_command()} up"
 
 
 def _megabytes(size: int | None) -> str:

@@ -60,8 +60,8 @@ def launch_of(settings: Settings, *, foreground: bool) -> Launch:
 
 
 def address_of(settings: Settings) -> str:
-    """Return the address to open in a browser."""
-    return f"https://{settings.server.domain}:{settings.server.port}"
+    """Return the address to open in a browser: the console's own host, to which sign-in links lead."""
+    return f"https://{settings.server.host_of('console')}:{settings.server.port}"
 
 
 def build_id() -> str:
@@ -173,8 +173,22 @@ def _raise_failure(status: Mapping[str, Any], files: RunFiles) -> None:
         if process["restarts"] >= _TRIES:
             kept = _kept_failure(files)
             name = kept.partition(" ")[0] if kept.startswith(("api ", "worker ")) else process["name"]
-            reason = kept or f"the process {name} ends again and again"
+            reason = kept or f"the process {name} ends again and again{last_words(files, name)}"
             raise StartFailed(reason, remedy=f"read {files.logs}/{name}.log; `pratique down` ends the tries")
+
+
+def last_words(files: RunFiles, name: str, lines: int = 8) -> str:
+    """Return the end of a process's log to print below a message; of the supervisor's where that process has none."""
+    for log in (files.logs / f"{name}.log", files.logs / "supervisor.log"):
+        try:
+            with log.open("rb") as stream:
+                stream.seek(max(0, log.stat().st_size - 16 * 1024))
+                found = [line for line in stream.read().decode(errors="replace").splitlines() if line.strip()]
+        except OSError:
+            continue
+        if found:
+            return f"; the last lines of {log}:\n" + "\n".join(f"  {line[:300]}" for line in found[-lines:])
+    return ""
 
 
 def _kept_failure(files: RunFiles) -> str:

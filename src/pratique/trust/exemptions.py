@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from pratique.core.database import Database, Transaction
+from pratique.core.errors import Invalid
 from pratique.core.events import Event, EventBus
 from pratique.core.findings.store import FindingStore
-from pratique.core.findings.tables import findings
+from pratique.core.findings.tables import findings, rule_names
 from pratique.core.findings.types import Exemption
 from pratique.core.ids import new_id
 from pratique.core.jobs.queue import JobQueue
@@ -20,6 +21,8 @@ from pratique.trust.types import EXEMPTION_CHANGED
 
 _ADDED = "trust.exemption.add"
 _REVOKED = "trust.exemption.revoke"
+SHORTEST_REASON = 8
+"""Characters that are no spaces."""
 
 
 class AuditTrail(Protocol):
@@ -75,8 +78,12 @@ class Exemptions:
         self._events = events
         self._jobs = jobs
 
-    def add(self, asked: NewExemption, caller: Caller) -> Effect:
-        """Grant an exemption; raises Invalid when reason, approver or end is missing."""
+    def add(self, asked: NewExemption, caller: Caller, *, force: bool = False) -> Effect:
+        """Grant an exemption; raises Invalid when reason, approver or end is missing, or a reason says nothing.
+
+        One that would cover nothing is refused unless `force` is given: mostly a name is misspelt.
+        """
+        _check_reason(asked.reason)
         identity, job_key = new_id(), secrets.token_hex(8)
 
         def body(tx: Transaction) -> Exemption:
@@ -91,6 +98,8 @@ class Exemptions:
                 created_at=tx.now,
                 expires_at=asked.expires_at,
             )
+            if not force and not _matches(tx, exemption):
+                raise _nothing(exemption)
             self._findings.add_exemption(tx, exemption)
             self._follow(tx, exemption, _ADDED, caller, job_key, lineages=_covered(tx, identity))
             return exemption
@@ -141,6 +150,39 @@ class Exemptions:
 
     def _effect(self, exemption: Exemption) -> Effect:
         return Effect(exemption, self._trust.spread(exemption.lineage))
+
+
+def _check_reason(reason: str) -> None:
+    if sum(not character.isspace() for character in reason) < SHORTEST_REASON:
+        raise Invalid(
+            "An exemption needs a reason that says something.",
+            remedy=f"say in {SHORTEST_REASON} characters or more why this can be accepted",
+        )
+
+
+def _matches(tx: Transaction, exemption: Exemption) -> bool:
+    """Whether any open finding would stand under the exemption."""
+    wanted: list[sa.ColumnElement[bool]] = [findings.c.resolved_at.is_(None)]
+    if exemption.rule:
+        named = sa.select(rule_names.c.rule).where(rule_names.c.name == exemption.rule)
+        wanted.append(sa.or_(findings.c.rule == exemption.rule, findings.c.rule.in_(named)))
+    if exemption.location:
+        wanted.append(findings.c.location == exemption.location)
+    if exemption.lineage.endswith("/"):
+        # '0' is the character after '/', so that a range on the index takes the place of LIKE.
+        wanted += [findings.c.lineage >= exemption.lineage, findings.c.lineage < f"{exemption.lineage[:-1]}0"]
+    elif exemption.lineage:
+        wanted.append(findings.c.lineage == exemption.lineage)
+    return tx.execute(sa.select(findings.c.id).where(*wanted).limit(1)).first() is not None
+
+
+def _nothing(exemption: Exemption) -> Invalid:
+    where = exemption.lineage.removeprefix("registry/") or "any repository"
+    what = " in ".join(part for part in (exemption.rule, exemption.location) if part)
+    return Invalid(
+        f"{what} matches no open finding in {where}.",
+        remedy="look for it with `pratique recommendations --search`, or add --force to accept it before it is found",
+    )
 
 
 def _covered(tx: Transaction, identity: str) -> list[str]:

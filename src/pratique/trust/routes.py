@@ -40,6 +40,7 @@ class ExemptionBody(BaseModel):
     location: str = Field("", max_length=500, description="purl without version; '' every package.")
     reason: str = Field(min_length=1, max_length=2000)
     approver: str = Field("", max_length=200, description="Who agreed; '' is the caller.")
+    force: bool = Field(default=False, description="Accept it although no open finding matches yet.")
     lifetime: float = Field(gt=0, le=_LONGEST, description="Seconds until the exemption ends.")
 
 
@@ -187,7 +188,7 @@ class _Writes:
             location=body.location,
             expires_at=self._database.clock.now() + round(body.lifetime * SECOND),
         )
-        effect = self._exemptions.add(asked, caller)
+        effect = self._exemptions.add(asked, caller, force=body.force)
         return {**exemption_json(effect.exemption), "decided": effect.decided}
 
     def revoke(self, caller: Caller, identity: str) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pratique.advisories.feeds.osv_records import normalised
 from pratique.advisories.matching.third_party import third_party
 from pratique.advisories.types import PackageKey, PackageLike
+from pratique.advisories.versions.ecosystems import SCHEME_OF
 
-_LANGUAGES = {"pypi": "pep440", "npm": "semver"}
-_DISTRIBUTIONS = {"deb": ("debian", "dpkg"), "apk": ("alpine", "apk")}
+_LANGUAGES = ("pypi", "npm")
+_DISTRIBUTIONS = {"deb": "debian", "apk": "alpine"}
 LANGUAGE_FEEDS = {space: f"osv-{space}" for space in _LANGUAGES}
 SUITE_FEEDS = {"debian": "debian-security"}
 
@@ -48,7 +49,7 @@ def question_of(package: PackageLike, distro: str = "") -> Question | Unasked:
     if package.ecosystem in _LANGUAGES:
         space = package.ecosystem
         name = normalised(space, package.name)
-        scheme = _LANGUAGES[space]
+        scheme = SCHEME_OF[space]
         return Question(package, LANGUAGE_FEEDS[space], space, name, package.version, scheme, language=True)
     if package.ecosystem in _DISTRIBUTIONS:
         return _of_distribution(package, package.distro or distro)
@@ -56,7 +57,7 @@ def question_of(package: PackageLike, distro: str = "") -> Question | Unasked:
 
 
 def _of_distribution(package: PackageLike, distro: str) -> Question | Unasked:
-    family, scheme = _DISTRIBUTIONS[package.ecosystem]
+    family, scheme = _DISTRIBUTIONS[package.ecosystem], SCHEME_OF[package.ecosystem]
     name, _, release = distro.partition(":")
     if not name:
         return Unasked(package, "unknown-release", "the image does not say which distribution it is")

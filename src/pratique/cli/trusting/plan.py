@@ -40,6 +40,8 @@ class WriteFile:
     path: Path
     content: bytes
     root: bool = False
+    own_folder: bool = False
+    """Whether its folder was made for it, and goes with it when nothing else is there."""
 
     def describe(self, *, undo: bool) -> str:
         return f"{'remove' if undo else 'write'} {self.path}"
@@ -55,8 +57,12 @@ class WriteFile:
     def undo(self) -> None:
         if self.root and os.geteuid() != 0:
             _run_as_root(["rm", "-f", str(self.path)])
-        else:
-            self.path.unlink(missing_ok=True)
+            if self.own_folder and self.path.parent.is_dir():
+                _run_as_root(["rmdir", "--ignore-fail-on-non-empty", str(self.path.parent)])
+            return
+        self.path.unlink(missing_ok=True)
+        if self.own_folder and self.path.parent.is_dir() and not any(self.path.parent.iterdir()):
+            self.path.parent.rmdir()
 
     def _install_as_root(self) -> None:
         with tempfile.NamedTemporaryFile() as file:

@@ -66,14 +66,16 @@ class Target:
 def containers(trust: Trust) -> Plan:
     """podman, skopeo, buildah: one folder per host, read by containers/image for users and root alike."""
     folder = trust.home / ".config/containers/certs.d"
-    return Plan(tuple(WriteFile(folder / host / "pratique-ca.crt", trust.authority) for host in trust.hosts))
+    files = [folder / host / "pratique-ca.crt" for host in trust.hosts]
+    return Plan(tuple(WriteFile(file, trust.authority, own_folder=True) for file in files))
 
 
 def docker(trust: Trust) -> Plan:
     """docker: the daemon reads one folder per host; a rootless daemon that of its user."""
     rootless = (Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / "docker.sock").exists()
     folder = trust.home / ".config/docker/certs.d" if rootless else trust.root / "etc/docker/certs.d"
-    steps = tuple(WriteFile(folder / host / "ca.crt", trust.authority, root=not rootless) for host in trust.hosts)
+    files = [folder / host / "ca.crt" for host in trust.hosts]
+    steps = tuple(WriteFile(file, trust.authority, root=not rootless, own_folder=True) for file in files)
     return Plan(steps, ("docker pushes to localhost without this: it does not verify registries on loopback",))
 
 
