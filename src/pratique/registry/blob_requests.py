@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ from pratique.registry.tables import blobs, gates, manifest_blobs, manifests, re
 from pratique.registry.types import GateReason, GateState, RepositoryName, parse_digest
 from pratique.registry.uploads import Upload, Uploads
 from pratique.registry.waiting import GateWaiter
-from pratique.registry.wire import page_link, query_of
+from pratique.registry.wire import page_link, query_of, token_too_narrow
 
 T = TypeVar("T")
 _received = METRICS.counter("pratique_registry_blobs_received_total", "Blobs taken, by how.", labels=("how",))
@@ -112,7 +113,7 @@ class BlobRequests:
         self._rights.require(caller, name, PUSH, SIGN)
         if "mount" in query:
             digest = str(parse_digest(query["mount"][0]))
-            if await self._mount(caller, name, digest, query.get("from", [""])[0]):
+            if await self._mount(scope, caller, name, digest, query.get("from", [""])[0]):
                 _received.add(how="mount")
                 await _created(send, name, digest)
                 return
@@ -226,16 +227,23 @@ class BlobRequests:
     async def _drop(self, scope: HttpScope, ingest: Ingest) -> None:
         await threads_of(scope).continue_with(ingest.abort)
 
-    async def _mount(self, caller: Caller, name: RepositoryName, digest: str, source: str) -> bool:
+    async def _mount(
+        self, scope: HttpScope, caller: Caller, name: RepositoryName, digest: str, source: str
+    ) -> bool:
         """Make a blob of another repository known here; False unless the caller may read it there now.
 
         Whoever pushes here reads what lies here, so a mount must not lead around the gate there. False blocks no
-        repair: the client sends the bytes.
+        repair: the client sends the bytes. A token that only does not reach so far is asked to be replaced by one that
+        does, as a client cannot know which repository holds a blob.
         """
         sources = [RepositoryName.parse(source).value] if source else await self._holders(digest)
         for holder in sources:
             if self._readable(caller, RepositoryName(holder), digest):
                 return await self._database.write_async(lambda tx, held=holder: self._link(tx, held, name, digest))  # type: ignore[misc]
+        unbounded = replace(caller, bound=None)
+        beyond = [each for each in sources if self._readable(unbounded, RepositoryName(each), digest)]
+        if caller.bound is not None and beyond:
+            raise token_too_narrow(scope, beyond[0])
         return False
 
     def _readable(self, caller: Caller, holder: RepositoryName, digest: str) -> bool:

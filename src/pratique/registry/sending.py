@@ -16,7 +16,7 @@ _RANGE = re.compile(r"bytes=(?:(\d{1,19})-(\d{0,19})|-(\d{1,19}))")
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
     """Return (start, end exclusive), or None to send all (RFC 9110, 14.2: an unclear Range is ignored).
 
-    Raises RangeInvalid for a range that begins behind the end.
+    Raises RangeInvalid for a range that begins behind the end of the blob, or behind its own.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None:
@@ -25,8 +25,6 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
         start, end = max(0, size - int(match[3])), size
     else:
         start, end = int(match[1]), min(size, int(match[2]) + 1 if match[2] else size)
-        if match[2] and int(match[2]) < start:
-            return None
     if start >= end:
         raise RangeInvalid("the range lies behind the end of the blob", remedy=f"it has {size} bytes", size=size)
     return start, end

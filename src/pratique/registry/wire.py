@@ -12,6 +12,7 @@ from pratique.core.errors import (
     Invalid,
     NotFound,
     PratiqueError,
+    RangeInvalid,
     TooLarge,
     TooManyRequests,
     Unauthenticated,
@@ -34,6 +35,7 @@ _CODES: tuple[tuple[type[PratiqueError], str], ...] = (
 _ACTIONS = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
 _HOST = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,260}")
 HELD_RETRY = 10
+_SOURCES = "pratique.registry.sources"
 
 
 def oci_error(error: PratiqueError, scope: HttpScope) -> ErrorAnswer:
@@ -49,6 +51,8 @@ def oci_error(error: PratiqueError, scope: HttpScope) -> ErrorAnswer:
         headers["www-authenticate"] = challenge(scope)
     if isinstance(error, Held):
         headers["retry-after"] = str(HELD_RETRY)
+    if isinstance(error, RangeInvalid) and "size" in error.detail and scope["method"] in {"GET", "HEAD"}:
+        headers["content-range"] = f"bytes */{error.detail['size']}"
     return ErrorAnswer(error.status, headers, msgspec.json.encode({"errors": [entry]}))
 
 
@@ -67,6 +71,14 @@ def challenge(scope: HttpScope) -> str:
     if wanted:
         parts.append(f'scope="{wanted}"')
     return f"Bearer {','.join(parts)}"
+
+
+def token_too_narrow(scope: HttpScope, source: str) -> Unauthenticated:
+    """Return the error whose challenge also asks for the right to pull from another repository."""
+    scope[_SOURCES] = (source,)
+    return Unauthenticated(
+        "the token was not issued for the source of the mount", remedy="ask for one with both scopes"
+    )
 
 
 def host_of(scope: HttpScope) -> str:
@@ -122,7 +134,10 @@ def _token_scope(scope: HttpScope) -> str:
         return "registry:catalog:*"
     if address.name is None:
         return ""
-    return f"repository:{address.name}:{_ACTIONS.get(scope['method'], 'pull,push')}"
+    # To look at an upload, or to end it, is part of a push.
+    action = "pull,push" if address.kind == "uploads" else _ACTIONS.get(scope["method"], "pull,push")
+    sources = "".join(f" repository:{source}:pull" for source in scope.get(_SOURCES, ()))
+    return f"repository:{address.name}:{action}{sources}"
 
 
 def _acr_scope(address: AcrAddress, method: str) -> str:
