@@ -14,6 +14,7 @@ from azure.identity import (
     CertificateCredential,
     ClientAssertionCredential,
     ClientSecretCredential,
+    DeviceCodeCredential,
     EnvironmentCredential,
     WorkloadIdentityCredential,
 )
@@ -24,6 +25,7 @@ from pratique.core.clock import SystemClock
 from pratique.core.database import Database, open_database
 from pratique.core.http.server import TlsFiles
 from pratique.core.keys.client import Keys, local_keys
+from pratique.core.permissions import Caller
 from pratique.identity.types import Audience
 
 REGISTRY = "https://containerregistry.azure.net/.default"
@@ -213,3 +215,21 @@ def test_a_revoked_token_gives_way_to_a_new_one_when_the_client_is_told(serving:
         claims = json.dumps({"access_token": {"nbf": {"essential": True, "value": "1"}}})
         again = credential.get_token(VAULT, enable_cae=True, claims=claims).token
     assert again != first
+
+
+def test_a_device_code(serving: Serving) -> None:
+    world = serving.world
+    person = world.create("ada", "user")
+
+    def approve(_address: str, code: str, _ends: Any) -> None:
+        caller = Caller(person.id, person.name, "user", session_id="s")
+        world.run(world.identity.machines.devices.decide(caller, code, "127.0.0.1", approve=True))
+
+    with DeviceCodeCredential(
+        tenant_id=serving.tenant, prompt_callback=approve, timeout=30, **options(serving)
+    ) as credential:
+        record = credential.authenticate(scopes=[REGISTRY])
+        assert record.username == "ada"
+        assert of(serving, credential.get_token(REGISTRY).token) == "ada"
+        # Another resource comes of the refresh token, without a second question.
+        assert of(serving, credential.get_token(API).token, Audience.MANAGEMENT) == "ada"

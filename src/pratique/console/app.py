@@ -20,6 +20,7 @@ from pratique.console.pages.jobs import JobPages
 from pratique.console.pages.providers import ProviderPages
 from pratique.console.pages.recommendations import RecommendationPages
 from pratique.console.pages.sign_in import SignInPages, WelcomePages
+from pratique.console.pages.terminals import TerminalPages
 from pratique.console.parts import Parts
 from pratique.console.policy import REPORTS, SecurityHeaders
 from pratique.console.rendering import THEME, THEMES, YEAR, Pages
@@ -48,6 +49,7 @@ def create_console(parts: Parts) -> Starlette:
         JobPages,
         ProviderPages,
         SignInPages,
+        TerminalPages,
         WelcomePages,
     )
     routes = [route for kind in served for route in kind(desk).routes()]

@@ -18,6 +18,7 @@ from pratique.core.permissions import Caller
 from pratique.core.redaction import redact
 from pratique.identity.errors import ForgeryRefused, SessionNotFound, TokenRefused
 from pratique.identity.ground import Ground
+from pratique.identity.oauth.sign_ins import end_sign_ins
 from pratique.identity.tables import sessions
 from pratique.identity.types import NewSession, Session
 
@@ -106,8 +107,10 @@ class SessionService:
         self._audit.with_change(tx, "identity.session.end", caller, session.principal_id, detail)
 
     def end_all(self, tx: Transaction, principal_id: str) -> None:
-        """End every session of a principal, as part of a change that is audited itself."""
+        """End every session of a principal and its sign-ins at terminals, as part of a change that is audited itself."""
         tx.execute(sa.delete(sessions).where(sessions.c.principal_id == principal_id))
+        end_sign_ins(tx, principal_id)
+        self._memory.changed(tx)
 
     def forgery_token(self, subject: str) -> str:
         """The token that forms must carry: a keyed hash of the session's id (or of a cookie before sign-in)."""
