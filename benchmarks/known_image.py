@@ -8,10 +8,12 @@ import argparse
 import gzip
 import json
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the parts of the tests stand beside this folder
 from tests.registry.images import CONFIG, LAYER, Artifact, artifact
 from tests.registry.parties import CountingAudit, caller
 from tests.scan.parts import Parts, Said, debian_layer, tarred

@@ -278,7 +278,7 @@ def test_batches_of_bulk_work_follow_what_they_cost(ground: Database) -> None:
     sizes.clear()
     assert ground.in_batches(range(200), dear, first=64) == 200
     assert sizes[:3] == [64, 32, 16]
-    assert max(sizes[3:]) <= 12
+    assert max(sizes[3:]) <= 10
     assert ground.in_batches([], dear) == 0
 
 

@@ -20,7 +20,7 @@ Body = Callable[[Transaction], T]
 
 PIECE = 0.05
 """Seconds that one transaction of bulk work may take."""
-AIM = 0.025
+AIM = 0.02
 """Seconds that a transaction of `in_batches` is to take: some batches are dearer than the one before them."""
 
 
@@ -87,7 +87,7 @@ class Database(ABC):
     def in_batches(
         self, items: Sequence[Item], body: Callable[[Transaction, Sequence[Item]], None], *, first: int = 20
     ) -> int:
-        """`in_pieces` for bodies that do many items at once for less: batches grow and shrink to take about 25 ms."""
+        """`in_pieces` for bodies that do many items at once for less: batches grow and shrink to take about 20 ms."""
         done, size = 0, first
         while done < len(items):
             batch = items[done : done + size]
