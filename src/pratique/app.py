@@ -38,6 +38,7 @@ from pratique.core.tls import ensure_certificate, fingerprint
 from pratique.domains import Domains, console_address, create_sender, join_domains
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.jobs import register as register_sweep
+from pratique.identity.jobs import register_reviews
 from pratique.identity.service import IdentityService
 from pratique.identity.token_endpoint import PREFIXES as TOKEN_PREFIXES
 from pratique.identity.token_endpoint import token_app, token_error
@@ -109,6 +110,7 @@ def work(settings: Settings) -> None:
     domains = join_domains(ground)
     register_checkpoints(ground.handlers, ground.database, ground.audit, ground.keys)
     register_sweep(ground.handlers, ground.database, settings.identity)
+    register_reviews(ground.handlers, ground.database, settings.identity, ground.events)
     worker = Worker(
         ground.database,
         ground.jobs,
@@ -148,6 +150,7 @@ def create_identity(ground: Ground) -> IdentityService:
         enrolled=lambda: (ground.settings.data.directory / FILE).unlink(missing_ok=True),
         domain=ground.settings.server.domain,
         outward=create_outward(ground.settings.outward),
+        events=ground.events,
     )
 
 

@@ -57,3 +57,11 @@ uses = sa.Table(
     sa.Column("last_at", Micros, nullable=False),
     comment="When each right was last used, to the hour.",
 )
+
+review_marks = sa.Table(
+    "review_marks",
+    metadata,
+    sa.Column("name", TextC, primary_key=True),
+    sa.Column("at", Micros, nullable=False),
+    comment="Since when something is watched, so that reviews call nothing unused too early.",
+)

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,13 @@ from pratique.core.errors import Conflict, Invalid
 from pratique.core.ids import new_id
 from pratique.core.keys.types import Purpose
 from pratique.core.permissions import Caller
-from pratique.identity.errors import SignInRefused
+from pratique.identity.errors import CredentialNotFound, SignInRefused
 from pratique.identity.ground import Ground
+from pratique.identity.oidc.tables import external_identities
 from pratique.identity.people import ensure_user
 from pratique.identity.sessions import SessionService
 from pratique.identity.steps import Step, Steps
-from pratique.identity.tables import passkeys, principals, sign_in_steps
+from pratique.identity.tables import passkeys, principals, sign_in_steps, users
 from pratique.identity.types import NewSession
 
 _CHALLENGE_LIFE = 5 * MINUTE
@@ -47,6 +49,16 @@ class RelyingParty:
         if not host or host.startswith("[") or host.replace(".", "").isdigit():
             raise Invalid("Passkeys need a host name.", remedy="Open the console as https://localhost:PORT.")
         return cls(host, f"https://{host_header.lower()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey as its owner knows it."""
+
+    id: str
+    label: str
+    created_at: int
+    last_used_at: int | None
 
 
 class Passkeys:
@@ -124,6 +136,27 @@ class Passkeys:
 
         return await self._database.write_async(save)
 
+    def remove(self, tx: Transaction, caller: Caller, principal_id: str, passkey_id: str) -> None:
+        """Take a passkey away and end the sessions of its owner; nobody takes their own last way in."""
+        if caller.principal_id == principal_id and not self._other_way(tx, principal_id, passkey_id):
+            raise Conflict("That is your only way to sign in.", remedy="Set a password or another passkey first.")
+        done = tx.execute(
+            sa.delete(passkeys).where(passkeys.c.id == passkey_id, passkeys.c.principal_id == principal_id)
+        )
+        if not done.rowcount:
+            raise CredentialNotFound("There is no such passkey.", remedy="See pratique person show.")
+        kept = caller.session_id if caller.principal_id == principal_id else None
+        self._sessions.end_all(tx, principal_id, but=kept)
+        self._ground.audit.with_change(tx, "identity.user.remove-passkey", caller, principal_id)
+
+    def _other_way(self, tx: Transaction, principal_id: str, passkey_id: str) -> bool:
+        other = sa.select(passkeys.c.id).where(passkeys.c.principal_id == principal_id, passkeys.c.id != passkey_id)
+        password = sa.select(users.c.principal_id).where(
+            users.c.principal_id == principal_id, users.c.password.is_not(None)
+        )
+        linked = sa.select(external_identities.c.subject).where(external_identities.c.principal_id == principal_id)
+        return any(tx.execute(way.limit(1)).first() is not None for way in (other, password, linked))
+
     def _insert(self, tx: Transaction, step: Step, passkey_id: str, verified: Any, label: str) -> None:
         held = tx.execute(sa.select(sa.func.count()).where(passkeys.c.principal_id == step.principal_id)).scalar_one()
         known = tx.execute(sa.select(passkeys.c.id).where(passkeys.c.id == passkey_id)).first()
@@ -159,6 +192,12 @@ class Passkeys:
         ):
             raise SignInRefused("The sign-in took too long.", remedy="Try again.")
         return challenge
+
+    def list(self, tx: Transaction, principal_id: str) -> Sequence[Passkey]:
+        """Return the passkeys of a person, the oldest first."""
+        own = sa.select(passkeys).where(passkeys.c.principal_id == principal_id)
+        rows = tx.execute(own.order_by(passkeys.c.created_at, passkeys.c.id)).all()
+        return [Passkey(row.id, row.label, row.created_at, row.last_used_at) for row in rows]
 
 
 def _handle_of(principal_id: str) -> bytes:

@@ -98,6 +98,27 @@ class People:
                 remedy="A code works once; the next comes in 30 seconds.",
             ) from None
 
+    async def change_password(self, caller: Caller, current: str, code: str, wanted: str, *, address: str) -> None:
+        """Change one's own password with the current one and a code; other sessions end, this one stays."""
+        ticket = await self.check_password(caller.name, current, address=address)
+        step = await self._database.read_async(lambda tx: self._steps.look(tx, "code", ticket.value))
+        attempt = await self._attempts.begin(f"{step.name} code", address, per_name=_CODES_PER_NAME)
+        row = await self._database.read_async(lambda tx: _user(tx, step.name))
+        secret = (self._open(row, "totp") or b"") if row is not None else b""
+        used = codes.step_of(secret.decode(), code, self._ground.clock.now())
+        if used is None or step.principal_id != caller.principal_id:
+            raise SignInRefused("The code is not right.", remedy="Take the one that the application shows now.")
+        hashed = await self._passwords.hash(wanted)
+
+        def save(tx: Transaction) -> None:
+            self._use_code(tx, step, used)
+            self._steps.use_up(tx, step)
+            self._save(tx, step, password=hashed, totp=secret, totp_step=used)
+            self._sessions.end_all(tx, step.principal_id, but=caller.session_id)
+
+        await self._database.write_async(save)
+        await self._attempts.succeed(attempt)
+
     async def check_password(self, name: str, password: str, *, address: str) -> Ticket:
         """First step of a sign-in: return a ticket for the code, or raise SignInRefused or LockedOut."""
         self._passwords.require_room()
@@ -127,6 +148,12 @@ class People:
         return session
 
     def _finish(self, tx: Transaction, step: Step, used: int, address: str, agent: str) -> NewSession:
+        self._use_code(tx, step, used)
+        self._steps.use_up(tx, step)
+        return self._sessions.begin(tx, step.principal_id, method="password", address=address, agent=agent)
+
+    def _use_code(self, tx: Transaction, step: Step, used: int) -> None:
+        """Use a code up, or raise SignInRefused when it was used before, even by a request of the same instant."""
         first_use = tx.execute(
             sa.update(users)
             .where(users.c.principal_id == step.principal_id, users.c.totp_step < used)
@@ -134,8 +161,11 @@ class People:
         )
         if not first_use.rowcount:
             raise SignInRefused("The code was used already.", remedy="Wait for the next one.")
-        self._steps.use_up(tx, step)
-        return self._sessions.begin(tx, step.principal_id, method="password", address=address, agent=agent)
+
+    def has_password(self, tx: Transaction, principal_id: str) -> bool:
+        """Whether somebody signs in with password and code."""
+        own = sa.select(users.c.password).where(users.c.principal_id == principal_id)
+        return tx.execute(own).scalar_one_or_none() is not None
 
     def _save(self, tx: Transaction, step: Step, *, password: bytes, totp: bytes, totp_step: int) -> None:
         ensure_user(tx, step.principal_id)

@@ -8,6 +8,7 @@ from pratique.identity.api import (
     audit,
     credentials,
     groups,
+    people,
     principals,
     providers,
     roles,
@@ -19,6 +20,6 @@ from pratique.identity.service import IdentityService
 def router(service: IdentityService) -> APIRouter:
     """Routes of principals, secrets, roles, assignments, explanations, sessions, sign-in links and the audit log."""
     routes = APIRouter()
-    for part in (principals, credentials, access, sessions, audit, roles, groups, activations, providers):
+    for part in (principals, credentials, access, sessions, audit, roles, groups, activations, providers, people):
         routes.include_router(part.router(service))
     return routes

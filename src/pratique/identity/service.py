@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pratique.core.audit import Audit
 from pratique.core.clock import Clock, SystemClock
 from pratique.core.database import Cursors, Database, Epochs
+from pratique.core.events import EventBus
 from pratique.core.keys.types import KeyClient
 from pratique.core.outward import OutwardClient
 from pratique.core.permissions import Scope
@@ -31,6 +32,7 @@ from pratique.identity.passkeys import Passkeys
 from pratique.identity.passwords import Passwords
 from pratique.identity.people import People
 from pratique.identity.principals import PrincipalService
+from pratique.identity.review_fixes import Reviews
 from pratique.identity.rights import RightsMemory
 from pratique.identity.sessions import SessionService
 from pratique.identity.steps import Steps
@@ -61,6 +63,7 @@ class IdentityService:
         passwords: Passwords | None = None,
         domain: str = "localhost",
         outward: OutwardClient | None = None,
+        events: EventBus | None = None,
         enrolled: Callable[[], None] = lambda: None,
     ) -> None:
         clock = clock or SystemClock()
@@ -94,6 +97,13 @@ class IdentityService:
         self.activations = ActivationService(ground, self.assignments)
         self.groups = GroupService(ground, self.principals)
         self.holders = Holders(ground)
+        self.reviews = Reviews(
+            ground,
+            principals=self.principals,
+            service=self.assignments,
+            activations=self.activations,
+            events=events,
+        )
         self.sessions = SessionService(ground)
         self.links = Links(ground, self.principals, steps)
         self.people = People(ground, self.sessions, steps, passwords=passwords)

@@ -106,9 +106,10 @@ class SessionService:
         detail = {"session": session.id}
         self._audit.with_change(tx, "identity.session.end", caller, session.principal_id, detail)
 
-    def end_all(self, tx: Transaction, principal_id: str) -> None:
-        """End every session of a principal and its sign-ins at terminals, as part of a change that is audited itself."""
-        tx.execute(sa.delete(sessions).where(sessions.c.principal_id == principal_id))
+    def end_all(self, tx: Transaction, principal_id: str, *, but: str | None = None) -> None:
+        """End every session of a principal, but one if named, and its sign-ins at terminals; audited by the caller."""
+        own = sa.delete(sessions).where(sessions.c.principal_id == principal_id)
+        tx.execute(own if but is None else own.where(sessions.c.id != but))
         end_sign_ins(tx, principal_id)
         self._memory.changed(tx)
 

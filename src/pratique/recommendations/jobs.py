@@ -18,7 +18,11 @@ DAILY = "recommendations.day"
 EPOCH = "recommendations"
 """Bumped whenever sums change: what live pages listen for."""
 
-SOURCES = ("pratique.scan.findings.changed.v1", "pratique.trust.exemption.changed.v1")
+SOURCES = (
+    "pratique.identity.findings.changed.v1",
+    "pratique.scan.findings.changed.v1",
+    "pratique.trust.exemption.changed.v1",
+)
 """Events whose `data` names the lineages that changed, as `lineage` or `lineages`."""
 
 

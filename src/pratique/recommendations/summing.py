@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from pratique.core.clock import DAY
 from pratique.core.database import Transaction
-from pratique.recommendations.narrowing import visible
+from pratique.recommendations.narrowing import below, visible
 from pratique.recommendations.risk import MOST
 from pratique.recommendations.tables import (
     COUNTS,
@@ -53,7 +53,7 @@ def score(tx: Transaction, visibility: Visibility) -> Score:
     row = tx.execute(
         sa.select(sa.func.count().label("all"), known.label("known"), clean.label("clean"), worst.label("worst"))
         .select_from(table)
-        .where(*visible(table.c.lineage, visibility))
+        .where(*visible(table.c.lineage, visibility), sa.not_(below(table.c.lineage, "identity")))
     ).one()
     value = round(MOST - row.worst / row.known, 1) if row.known else None
     return Score(value, row.all, row.clean, row.all - row.known)

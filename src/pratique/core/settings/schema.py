@@ -77,6 +77,20 @@ class Identity:
         minimum=60,
         maximum=30 * 86400,
     )
+    unused_after: float = setting(
+        90 * 86400.0,
+        "Principals and roles that were not used for so long are shown by access reviews.",
+        unit="seconds",
+        minimum=86400,
+        maximum=1000 * 86400,
+    )
+    expiry_warning: float = setting(
+        30 * 86400.0,
+        "Credentials that end within this time are shown by access reviews.",
+        unit="seconds",
+        minimum=86400,
+        maximum=366 * 86400,
+    )
     link_lifetime: float = setting(
         900.0,
         "Lifetime of a one-time sign-in link. Short, because whoever holds it is an administrator.",

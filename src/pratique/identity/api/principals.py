@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from pratique.core.database import Transaction
 from pratique.core.permissions import Caller, Permission, Scope
-from pratique.identity import roles
+from pratique.identity.api.access import named
 from pratique.identity.api.shapes import (
     ROOT,
     Cursor,
@@ -15,7 +15,6 @@ from pratique.identity.api.shapes import (
     NewPrincipal,
     NewSecretBody,
     Rotation,
-    assignment_json,
     credential_json,
     page_json,
     principal_json,
@@ -133,17 +132,20 @@ def _create(identity: IdentityService, tx: Transaction, caller: Caller, body: Ne
         )
         answer |= {"secret": _secret_json(secret)}
     given = [
-        identity.assignments.create(tx, caller, principal, roles.find(grant.role), Scope.parse(grant.scope))
+        identity.assignments.create(
+            tx, caller, principal, identity.roles.find(tx, grant.role), Scope.parse(grant.scope)
+        )
         for grant in body.grants
     ]
-    return answer | {"assignments": [assignment_json(assignment, principal.name) for assignment in given]}
+    return answer | {"assignments": named(tx, given)}
 
 
 def _shown(identity: IdentityService, tx: Transaction, caller: Caller, principal: Principal) -> dict[str, Any]:
     given = identity.assignments.list(tx, caller, principal_id=principal.id, limit=500)
     return principal_json(principal) | {
         "secrets": [credential_json(credential) for credential in identity.principals.secrets(tx, principal)],
-        "assignments": [assignment_json(assignment, principal.name) for assignment in given.items],
+        "assignments": named(tx, given.items),
+        "groups": [{"name": group.name, "source": source} for group, source in identity.groups.of(tx, principal)],
     }
 
 

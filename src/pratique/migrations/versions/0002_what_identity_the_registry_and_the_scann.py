@@ -203,6 +203,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_retention_rules_prefix", ["prefix"], unique=False)
 
     op.create_table(
+        "review_marks",
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_review_marks"),
+        comment="Since when something is watched, so that reviews call nothing unused too early.",
+    )
+    op.create_table(
         "scan_bases",
         sa.Column("chain", TextC, nullable=False, comment="ChainID of the base: all its layers"),
         sa.Column("key", TextC, nullable=False, comment="what recommendations group by: hash of repository and tag"),
