@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def built(module: str, *programs: str) -> dict[str, Path]:
 
 def _go() -> str | None:
     """The machine's Go, or the one that a package has put beside this interpreter."""
-    return shutil.which("go") or shutil.which("go", path=str(Path(sys.executable).parent))
+    beside = f"{Path(sys.executable).parent}:{sysconfig.get_path('purelib')}/go/bin"
+    return shutil.which("go") or shutil.which("go", path=beside)
 
 
 def _build(source: Path, target: Path) -> None:

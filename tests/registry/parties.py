@@ -119,7 +119,10 @@ def token_plane(passwords: Sequence[str] = tuple(RIGHTS)) -> Plane:
             if scope["raw_path"].endswith(b"/exchange"):
                 await answer_json(send, 200, {"refresh_token": _refresh_token(form["access_token"])})
                 return
-            if form["grant_type"] != "refresh_token" or form["refresh_token"]:
+            if form.get("username"):
+                given = f"{form['username']}:{form['password']}".encode()
+                scope["pratique.headers"] = {b"authorization": b"Basic " + base64.b64encode(given)}
+            else:
                 name = _name_of(form["refresh_token"]) if form.get("refresh_token") else "everybody"
                 bound = base64.urlsafe_b64encode(form.get("scope", "").encode()).decode()
                 await answer_json(send, 200, {"access_token": f"{name};={bound}"})
