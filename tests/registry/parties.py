@@ -30,6 +30,7 @@ RIGHTS: dict[str, dict[str, frozenset[Permission]]] = {
     "signer": {"/registry": SIGN},
     "inspector": {"/registry": QUARANTINE},
     "keeper": {"/registry": LOCK | PUSH | DELETE},
+    "locker": {"/registry": frozenset({Permission.REGISTRY_METADATA_WRITE, Permission.REGISTRY_METADATA_READ})},
     "scanner": {"/registry": MARK},
     "onlooker": {"/registry": SEE},
     "deleter": {"/registry": SEE | {Permission.REGISTRY_CONTENT_DELETE}},
