@@ -89,6 +89,7 @@ def open_blobs(settings: BlobSettings, state: Path, minimum_free: int) -> BlobSt
             prefix=settings.prefix,
             access_key=settings.access_key,
             secret_key=settings.secret_key,
+            allow_http=settings.endpoint.startswith("http://"),
         )
     from pratique.core.blobs.local import LocalBlobStore
 

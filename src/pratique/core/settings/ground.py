@@ -108,7 +108,10 @@ class Blobs:
 
     store: str = setting("disk", "Engine for blobs.", choices=("disk", "s3"))
     bucket: str = setting("", "Bucket name for `s3`.")
-    endpoint: str = setting("", "URL of an S3-compatible service; empty for the provider's own.")
+    endpoint: str = setting(
+        "",
+        "URL of an S3-compatible service; empty for the provider's own. With http:// the traffic is not encrypted.",
+    )
     region: str = setting("", "Region of the bucket, where the service asks for one.")
     prefix: str = setting("", "Prefix of all object keys, so that a bucket can be shared.")
     encrypt: bool = setting(
