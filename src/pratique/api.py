@@ -20,6 +20,7 @@ from pratique.operations import routes as operation_routes
 from pratique.recommendations import routes as recommendation_routes
 from pratique.recommendations.service import RecommendationService
 from pratique.registry import routes as registry_routes
+from pratique.registry.collection import routes as collection_routes
 from pratique.registry.encryption import routes as encryption_routes
 from pratique.registry.importing import routes as import_routes
 from pratique.registry.importing.service import Imports
@@ -41,6 +42,7 @@ def create_management_api(
     routers = [
         identity_routes.router(identity),
         registry_routes.router(ground.database, domains.registry, authorizer, cursors),
+        collection_routes.router(ground.database, domains.lifecycle, authorizer, cursors),
         scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, domains.assignments, authorizer),

@@ -171,6 +171,7 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         authenticator=identity.registry_authenticator,
         audit=ground.audit,
         upstream=domains.cache,
+        keep_deleted=settings.lifecycle.keep_deleted,
     )
     recommendations = RecommendationService(
         ground.database,

@@ -22,6 +22,7 @@ from pratique.registry.assembly import create_pushes, create_service
 from pratique.registry.encryption.rewriting import Rewriting
 from pratique.registry.importing.job import ImportJobs
 from pratique.registry.jobs import register_jobs as register_registry_jobs
+from pratique.registry.lifecycle import Lifecycle, create_lifecycle
 from pratique.registry.service import RegistryService
 from pratique.registry.upstream.cache import CacheFetches, PullThrough
 from pratique.registry.upstream.rules import CacheRules
@@ -45,6 +46,7 @@ class Domains:
     """The services that faces (API, console, command line) and jobs use."""
 
     registry: RegistryService
+    lifecycle: Lifecycle
     events: EventLog
     rewriting: Rewriting
     cache_rules: CacheRules
@@ -84,11 +86,22 @@ def join_domains(ground: Ground) -> Domains:
     recommendation_jobs = RecommendationJobs(ground.database, ground.jobs, ground.epochs, order_of)
     recommendation_jobs.attach(ground.events, ground.handlers)
     register_registry_jobs(ground.handlers, ground.database, ground.blobs)
+    lifecycle = create_lifecycle(
+        settings.registry,
+        settings.lifecycle,
+        ground.database,
+        ground.blobs,
+        jobs=ground.jobs,
+        events=ground.events,
+        audit=ground.audit,
+    )
+    lifecycle.collections.register(ground.handlers, settings.lifecycle)
     exemptions = Exemptions(
         ground.database, ground.findings, trust, audit=ground.audit, events=ground.events, jobs=ground.jobs
     )
     return Domains(
         registry=registry,
+        lifecycle=lifecycle,
         events=events,
         rewriting=rewriting,
         cache_rules=cache_rules,

@@ -6,10 +6,14 @@ from urllib.parse import quote
 
 import typer
 
+from pratique.cli.collecting import collect, deleted
 from pratique.cli.importing import import_image
 from pratique.cli.output import Output, OutputOption, emit, emit_json
 
 app = typer.Typer(help="Look at repositories, tags and gates.")
+
+app.command("collect")(collect)
+app.add_typer(deleted, name="deleted")
 
 _PAGES = 200
 

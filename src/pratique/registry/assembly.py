@@ -12,6 +12,7 @@ from pratique.core.settings.schema import Registry as RegistrySettings
 from pratique.registry.acr.requests import AcrRequests
 from pratique.registry.attributes import AttributeService
 from pratique.registry.blob_requests import BlobRequests
+from pratique.registry.deleted import Bin
 from pratique.registry.deletions import Deletions
 from pratique.registry.emptying import RepositoryDeletions
 from pratique.registry.gates import Gates
@@ -51,11 +52,12 @@ def create_registry(
     audit: AuditTrail,
     guards: Sequence[Guard] = (),
     upstream: Upstream | None = None,
+    keep_deleted: float = 0,
 ) -> RegistryParts:
     """Return the registry for a process that serves clients."""
     gate_keeper, rights, waiter = Gates(events), Rights(authorizer), GateWaiter(database)
     locks = Locks(guards)
-    deletions = Deletions(events, gate_keeper, audit, locks)
+    deletions = Deletions(events, gate_keeper, audit, locks, Bin(keep_deleted))
     uploads = create_uploads(settings, database, store, events)
     pushes = Pushes(
         database,

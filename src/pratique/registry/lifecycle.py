@@ -1,0 +1,57 @@
+"""Puts together what happens to content over time: deletion, restoring, collection."""
+
+from dataclasses import dataclass
+
+from pratique.core.blobs import BlobStore
+from pratique.core.database import Database
+from pratique.core.events import EventBus
+from pratique.core.jobs import JobQueue
+from pratique.core.settings.content import Lifecycle as LifecycleSettings
+from pratique.core.settings.schema import Registry as RegistrySettings
+from pratique.registry.assembly import create_pushes
+from pratique.registry.collection.collector import Collector
+from pratique.registry.collection.jobs import Collections, micros
+from pratique.registry.deleted import Bin, Restoring
+from pratique.registry.deletions import Deletions
+from pratique.registry.gates import Gates
+from pratique.registry.locks import Locks
+from pratique.registry.ports import AuditTrail
+from pratique.registry.quotas.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The use cases of this part, for the API and for workers."""
+
+    restoring: Restoring
+    collections: Collections
+
+
+def create_lifecycle(
+    settings: RegistrySettings,
+    lifecycle: LifecycleSettings,
+    database: Database,
+    store: BlobStore,
+    *,
+    jobs: JobQueue,
+    events: EventBus,
+    audit: AuditTrail,
+) -> Lifecycle:
+    """Return the use cases over the ground."""
+    usage = Usage()
+    deletions = Deletions(events, Gates(events), audit, Locks(), Bin(lifecycle.keep_deleted, usage), usage)
+    pushes = create_pushes(settings, database, store, events=events, audit=audit)
+    collector = Collector(
+        database,
+        store,
+        events,
+        deletions,
+        usage,
+        read_grace=micros(lifecycle.read_grace),
+        orphan_age=micros(lifecycle.orphan_age),
+        blob_lease=micros(settings.blob_lease),
+    )
+    return Lifecycle(
+        restoring=Restoring(pushes, events, audit, usage, blob_lease=settings.blob_lease),
+        collections=Collections(database, jobs, collector, audit),
+    )
