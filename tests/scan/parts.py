@@ -39,6 +39,7 @@ from pratique.registry.types import (
     GateReason,
     GateState,
     ImageSource,
+    QuarantineMark,
     RepositoryRef,
 )
 from pratique.scan.announce import Announcer
@@ -152,6 +153,7 @@ class Shelf:
     blobs: dict[str, bytes] = field(default_factory=dict)
     gates: dict[tuple[str, str], tuple[GateState, GateReason]] = field(default_factory=dict)
     opened: list[str] = field(default_factory=list)
+    failed: dict[tuple[str, str], QuarantineMark] = field(default_factory=dict)
 
     def put(self, repository: str, layers: Sequence[bytes], config: bytes | None = None, salt: str = "") -> Place:
         body = config if config is not None else _config(layers, salt)
@@ -184,6 +186,9 @@ class Shelf:
         if digest not in self.blobs:
             raise BlobUnknown("no such blob")
         return io.BytesIO(self.blobs[digest])
+
+    def failed_marks(self, tx: Transaction, digests: Sequence[str]) -> dict[tuple[str, str], QuarantineMark]:
+        return {key: mark for key, mark in self.failed.items() if key[1] in digests}
 
     def apply_gates(self, tx: Transaction, changes: Sequence[GateChange]) -> set[tuple[str, str]]:
         changed = set()

@@ -9,11 +9,14 @@ import sqlalchemy as sa
 from pratique.core.clock import SECOND, FakeClock
 from pratique.core.database import Database, Transaction
 from pratique.core.errors import Invalid
+from pratique.core.events import Event
 from pratique.core.jobs.tables import jobs
 from pratique.core.permissions import SYSTEM, Caller
-from pratique.registry.types import GateState
+from pratique.registry.service import QUARANTINE_MARKED
+from pratique.registry.types import GateState, QuarantineMark
 from pratique.scan.types import Place
 from pratique.trust.exemptions import Exemptions, NewExemption
+from pratique.trust.jobs import TrustJobs
 from pratique.trust.policy import DefaultPolicy
 from pratique.trust.service import REVIEW
 from pratique.trust.types import DecisionClass
@@ -179,6 +182,34 @@ def test_what_is_no_image_is_served_and_labelled(parts: Parts) -> None:
     decision = parts.database.write(lambda tx: parts.trust.pass_other(tx, place))
     assert decision.verdict.kind is DecisionClass.NOT_AN_IMAGE
     assert parts.shelf.summary(place) == "open: this is not an image; it was not assessed"
+
+
+def test_a_mark_of_failed_refuses_and_one_of_passed_gives_back_what_the_facts_say(parts: Parts) -> None:
+    for versions, without in (({"curl": "1.0"}, GateState.OPEN), ({"nginx": "1.0"}, GateState.REFUSED)):
+        place = parts.push("team/a", versions)
+        key = place.repository_id, place.digest
+        assert parts.shelf.state(place) is without
+        parts.shelf.failed[key] = QuarantineMark("Failed", {"scanner": "other"}, 1, "scanner-7")
+        mark(parts, place, "Failed")
+        assert parts.shelf.state(place) is GateState.REFUSED
+        assert "a scanner has failed this artifact (principal scanner-7)" in parts.shelf.summary(place)
+        del parts.shelf.failed[key]
+        mark(parts, place, "Passed")
+        assert parts.shelf.state(place) is without
+
+
+def test_a_mark_of_failed_refuses_what_is_no_image(parts: Parts) -> None:
+    place = Place("sha256:1", "id", "charts/x")
+    parts.shelf.failed["id", "sha256:1"] = QuarantineMark("Failed", None, 1, "scanner-7")
+    mark(parts, place, "Failed", "other")
+    assert parts.shelf.state(place) is GateState.REFUSED
+
+
+def mark(parts: Parts, place: Place, state: str, kind: str = "image") -> None:
+    """Say what the registry says when somebody has marked an artifact; only this ear of trust is open here."""
+    parts.events.subscribe_inline(QUARANTINE_MARKED, TrustJobs(parts.trust, parts.events)._marked)
+    data = {**place.as_json(), "kind": kind, "state": state}
+    parts.database.write(lambda tx: parts.events.publish(tx, Event(QUARANTINE_MARKED, place.digest, data)))
 
 
 def test_a_deleted_image_has_no_decision(parts: Parts) -> None:

@@ -11,13 +11,14 @@ from pratique.core.database import Database, Transaction
 from pratique.core.permissions import Extent
 from pratique.registry import naming
 from pratique.registry.arrivals import MANIFEST_PUSHED
+from pratique.registry.attributes import QUARANTINE_MARKED
 from pratique.registry.blobs import spans_of
 from pratique.registry.deletions import MANIFEST_DELETED
 from pratique.registry.errors import BlobUnknown, ManifestUnknown
 from pratique.registry.gates import GATE_CHANGED, Gates
 from pratique.registry.listing import in_extents
 from pratique.registry.parsing import Descriptor, Manifest, parse_manifest
-from pratique.registry.tables import blobs, gates, manifests, missing_blobs, repositories, tags
+from pratique.registry.tables import blobs, gates, manifests, missing_blobs, quarantine_marks, repositories, tags
 from pratique.registry.tags import TAG_MOVED
 from pratique.registry.types import (
     ArtifactKind,
@@ -30,13 +31,14 @@ from pratique.registry.types import (
     ManifestName,
     ManifestSummary,
     MemberSource,
+    QuarantineMark,
     RepositoryRef,
     RepositorySummary,
     ServedTag,
     TagSummary,
 )
 
-__all__ = ["GATE_CHANGED", "MANIFEST_DELETED", "MANIFEST_PUSHED", "TAG_MOVED", "RegistryService"]
+__all__ = ["GATE_CHANGED", "MANIFEST_DELETED", "MANIFEST_PUSHED", "QUARANTINE_MARKED", "TAG_MOVED", "RegistryService"]
 
 
 class RegistryService:
@@ -216,6 +218,18 @@ class RegistryService:
         """Return the open members of an index that can run."""
         return naming.runnable_members(tx, repository, digest)
 
+    def failed_marks(self, tx: Transaction, digests: Sequence[str]) -> dict[tuple[str, str], QuarantineMark]:
+        """Return by repository id and digest what somebody who may write quarantine has failed."""
+        query = (
+            sa.select(manifests.c.repository_id, manifests.c.digest, *_MARK)
+            .join(quarantine_marks, quarantine_marks.c.manifest_id == manifests.c.id)
+            .where(quarantine_marks.c.state == "Failed", manifests.c.digest.in_(digests))
+        )
+        return {
+            (row.repository_id, row.digest): QuarantineMark(row.state, row.details, row.marked_at, row.marked_by)
+            for row in tx.execute(query)
+        }
+
     def open_blob(self, digest: str) -> BinaryIO:
         """Open a stored blob for reading from its first byte; raises BlobUnknown. For workers: it blocks.
 
@@ -252,6 +266,7 @@ class RegistryService:
         )
 
 
+_MARK = tuple(quarantine_marks.c[name] for name in ("state", "details", "marked_at", "marked_by"))
 _SUMMARY = sa.select(
     *(column for column in manifests.c if column.name != "content"),
     gates.c.state,

@@ -3,6 +3,7 @@
 from pratique.core.database import Transaction
 from pratique.core.events import Event, EventBus
 from pratique.core.jobs.handlers import JobContext, JobHandlers
+from pratique.registry.service import QUARANTINE_MARKED
 from pratique.registry.types import ArtifactKind
 from pratique.scan.types import DELETED, IMAGES_ASSESSED, PUSHED, Place
 from pratique.trust.service import REVIEW, SPREAD, TrustService
@@ -20,6 +21,7 @@ class TrustJobs:
         self._events.subscribe_inline(IMAGES_ASSESSED, self._assessed)
         self._events.subscribe_inline(PUSHED, self._pushed)
         self._events.subscribe_inline(DELETED, self._deleted)
+        self._events.subscribe_inline(QUARANTINE_MARKED, self._marked)
         handlers.register(REVIEW, self._review, concurrency=1)
         handlers.register(SPREAD, self._spread, concurrency=1)
         # The job at the instant itself is exact; this one is the guarantee.
@@ -31,6 +33,12 @@ class TrustJobs:
     def _pushed(self, tx: Transaction, event: Event) -> None:
         if event.data["kind"] == ArtifactKind.OTHER:
             self._trust.pass_other(tx, _place(event))
+
+    def _marked(self, tx: Transaction, event: Event) -> None:
+        if event.data["kind"] == ArtifactKind.OTHER:
+            self._trust.pass_other(tx, _place(event))
+        elif event.data["kind"] == ArtifactKind.IMAGE:
+            self._trust.decide(tx, _place(event))
 
     def _deleted(self, tx: Transaction, event: Event) -> None:
         self._trust.forget(tx, _place(event))

@@ -86,6 +86,15 @@ def not_an_image() -> Verdict:
     )
 
 
+def failed_elsewhere(marked_by: str) -> Verdict:
+    """Refused: somebody who may write quarantine has failed it, whatever our own facts say."""
+    text = f"a scanner has failed this artifact (principal {marked_by})"
+    line = _first_line("refused", text)
+    remedy = "ask who runs that scanner; a mark of Passed takes this back"
+    reason = Reason(kind=DecisionClass.FAILED, text=text, remedy=remedy, location="image")
+    return Verdict(GateState.REFUSED, DecisionClass.FAILED, line, remedy=remedy, reasons=(reason,))
+
+
 def _outcome(standing: Sequence[Reason], exempted: int, place: Place) -> dict[str, Any]:
     if not standing:
         text = f"{exempted} findings are exempted" if exempted else "nothing stands against this image"

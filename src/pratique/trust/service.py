@@ -1,6 +1,7 @@
 """What other domains may ask of trust."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from pratique.core.database import Database, Transaction
@@ -14,7 +15,7 @@ from pratique.scan.service import ScanService
 from pratique.scan.types import ImageFacts, Place
 from pratique.trust import decisions
 from pratique.trust.decisions import Answer
-from pratique.trust.policy import DefaultPolicy, not_an_image
+from pratique.trust.policy import DefaultPolicy, failed_elsewhere, not_an_image
 from pratique.trust.types import DECISION_TAKEN, Decision, Verdict
 
 REVIEW = "trust.review"
@@ -130,6 +131,7 @@ class TrustService:
 
     def _settle(self, tx: Transaction, answers: Sequence[Answer]) -> dict[Place, Decision]:
         """Record the answers that are new, with all that follows from them; return every decision that holds now."""
+        answers = self._with_marks(tx, answers)
         held = decisions.current(tx, [answer.place for answer in answers], self._policy.name)
         new = [answer for answer in answers if not self._stands(held.get(answer.place), answer.verdict)]
         replaced = [held[answer.place] for answer in new if answer.place in held]
@@ -140,6 +142,16 @@ class TrustService:
             self._plan_review(tx)
         self._events.publish_many(tx, [_taken(place, held.get(place), after) for place, after in fresh.items()])
         return held | fresh
+
+    def _with_marks(self, tx: Transaction, answers: Sequence[Answer]) -> list[Answer]:
+        """Let a mark of Failed refuse; a mark of Passed opens nothing that our own facts hold."""
+        failed = self.registry.failed_marks(tx, [answer.place.digest for answer in answers])
+        return [
+            replace(answer, verdict=failed_elsewhere(mark.marked_by))
+            if (mark := failed.get((answer.place.repository_id, answer.place.digest)))
+            else answer
+            for answer in answers
+        ]
 
     def _stands(self, held: Decision | None, verdict: Verdict) -> bool:
         return held is not None and held.verdict == verdict and held.policy_revision == self._policy.revision

@@ -24,6 +24,7 @@ class DecisionClass(StrEnum):
     LOW_COVERAGE = "low-coverage"
     READING = "reading"
     NOT_AN_IMAGE = "not-an-image"
+    FAILED = "failed-by-scanner"
 
 
 @dataclass(frozen=True, slots=True)
