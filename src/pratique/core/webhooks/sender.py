@@ -12,6 +12,7 @@ import logging
 import random
 import secrets
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -82,6 +83,7 @@ class WebhookSender:
         self._threads: list[threading.Thread] = []
         self._state = threading.Condition()
         self._stopping = False
+        self._next_look = 0.0
 
     def start(self) -> None:
         """Serve webhooks in background threads."""
@@ -105,6 +107,7 @@ class WebhookSender:
         turns = 0
         self._log.place(self._database)
         while (turn := self._claim()) is not None:
+            self._wake()  # another thread looks for more while this one waits for a receiver
             self._serve(turn)
             turns += 1
         return turns
@@ -123,9 +126,19 @@ class WebhookSender:
             except Exception:  # noqa: BLE001  the sender outlives every surprise
                 _LOG.exception("the webhook sender met an error")
                 turns = 0
-            with self._state:
-                if not turns and not self._stopping:
-                    self._state.wait(POLL)
+            if not turns:
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait for a hint, or until it is time to look again; all threads together look once in `POLL` seconds."""
+        with self._state:
+            while not self._stopping:
+                if self._state.wait(POLL):
+                    return
+                now = time.monotonic()
+                if now >= self._next_look:
+                    self._next_look = now + POLL
+                    return
 
     def _claim(self) -> Turn | None:
         """Take the webhook that has waited longest among those that have something to do."""
