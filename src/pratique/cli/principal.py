@@ -4,11 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
+from pratique.cli import credentials
 from pratique.cli.durations import optional_seconds_of, seconds_of
 from pratique.cli.exits import Exit
 from pratique.cli.output import Output, OutputOption, emit, emit_json
 
 app = typer.Typer(help="Create and manage service principals and people.")
+app.add_typer(credentials.secret, name="secret")
+app.add_typer(credentials.certificate, name="certificate")
+app.add_typer(credentials.federation, name="federation")
+app.add_typer(credentials.holder, name="holder")
+app.command("config")(credentials.client_settings)
 
 Name = Annotated[str, typer.Argument(help="Name or id of the principal.")]
 LoginOption = Annotated[
@@ -25,7 +31,9 @@ def create(
     *,
     role: Annotated[list[str] | None, typer.Option(help="Role to give, as AcrPush; with --scope.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="Where the role holds, as /registry/team/.")] = None,
-    kind: Annotated[str, typer.Option(help="service, or user for a person.")] = "service",
+    kind: Annotated[
+        str, typer.Option(help="service, user for a person, or managed for what an agent serves.")
+    ] = "service",
     login: LoginOption = None,
     show_secret: ShowSecret = False,
     expires: Expires = "never",

@@ -30,6 +30,7 @@ from pratique.identity.types import Audience
 MAX_LENGTH = 16 * 1024
 _REMEMBERED = 10_000
 _KEYS_LIFE = 60 * SECOND
+_PAUSE = SECOND // 50
 _REQUIRED = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cid"]
 _TYPES: Mapping[Audience, str] = {Audience.REFRESH: "refresh+jwt", Audience.SIGN_IN: "sign-in+jwt"}
 _TYPE = "JWT"
@@ -55,7 +56,7 @@ class Verified:
 
 
 class VerificationKeys:
-    """The public keys for tokens, by id; asked again for an id that is not known, but not more than once a second."""
+    """The public keys for tokens, by id; asked again for an id that is not known, at most fifty times a second."""
 
     def __init__(self, keys: KeyClient, clock: Clock) -> None:
         self._keys = keys
@@ -66,7 +67,7 @@ class VerificationKeys:
 
     def get(self, key_id: str) -> ec.EllipticCurvePublicKey | None:
         age = self._clock.now() - self._asked
-        if age > _KEYS_LIFE or (key_id not in self._known and age > SECOND):
+        if age > _KEYS_LIFE or (key_id not in self._known and age > _PAUSE):
             self.refresh()
         return self._known.get(key_id)
 

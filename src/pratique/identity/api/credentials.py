@@ -158,6 +158,11 @@ def _holders(routes: APIRouter, identity: IdentityService) -> None:
 def _tokens(routes: APIRouter, identity: IdentityService) -> None:
     require, database = identity.authorizer.require, identity.database
 
+    @routes.get("/tokens/tenant")
+    async def tenant(caller: Known) -> dict[str, Any]:  # noqa: ARG001  anybody who is known may ask
+        """The id of this installation, which Azure's clients call the tenant."""
+        return {"tenant": identity.tokens.installation}
+
     @routes.post("/tokens/revoke-all")
     async def revoke_all(caller: Known, body: Reason) -> dict[str, Any]:
         """Refuse every token issued before now, of everybody; `key_id` says which key was rotated before."""
@@ -167,6 +172,16 @@ def _tokens(routes: APIRouter, identity: IdentityService) -> None:
         changed, audit = identity.memory.changed, identity.audit
         since = await database.write_async(lambda tx: raise_floor(tx, caller, changed, audit, why=why))
         return {"tokens_from": instant(since)}
+
+    @routes.post("/tokens/key-rotated", status_code=204)
+    async def key_rotated(caller: Known, body: Reason) -> None:
+        """Write into the audit log that the key of tokens was rotated, which only the machine itself can do."""
+        require(caller, _WRITE, ROOT)
+        require(caller, Permission.IDENTITY_ASSIGNMENTS_DELEGATE, ROOT)
+        detail = {"key": body.key_id, "why": body.reason}
+        await database.write_async(
+            lambda tx: identity.audit.with_change(tx, "identity.token-key.rotate", caller, "token-key", detail)
+        )
 
 
 def certificate_json(one: ClientCertificate) -> dict[str, Any]:
