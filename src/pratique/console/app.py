@@ -15,6 +15,8 @@ from pratique.console.live import Live
 from pratique.console.pages.desk import Desk, see_other
 from pratique.console.pages.exemptions import ExemptionPages
 from pratique.console.pages.feeds import FeedPages
+from pratique.console.pages.identity.access import AccessPages
+from pratique.console.pages.identity.holders import HolderPages
 from pratique.console.pages.images import ImagePages
 from pratique.console.pages.jobs import JobPages
 from pratique.console.pages.providers import ProviderPages
@@ -42,6 +44,8 @@ def create_console(parts: Parts) -> Starlette:
     desk = Desk(parts, pages, csrf)
     live, wrong = Live(parts.epoch), ErrorPages(pages)
     served = (
+        AccessPages,
+        HolderPages,
         RecommendationPages,
         ImagePages,
         FeedPages,

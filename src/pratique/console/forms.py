@@ -5,11 +5,13 @@ import secrets
 from starlette.datastructures import FormData
 from starlette.requests import Request
 
+from pratique.core.errors import Invalid
 from pratique.core.http.plane import caller_of
 from pratique.identity.sessions import SessionService
 
 VISITOR = "__Host-visitor"
 FIELDS = 400
+_UNITS = {"m": 60, "h": 3600, "d": 86400}
 
 
 class Csrf:
@@ -61,6 +63,14 @@ def visitor_of(request: Request) -> str:
         request.scope["pratique.new_visitor"] = known
     request.scope["pratique.visitor"] = known
     return known
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a time such as 30m, 8h or 90d, or raise Invalid."""
+    number, unit = text[:-1].strip(), _UNITS.get(text[-1:].lower())
+    if unit is None or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 100_000:
+        raise Invalid(f"{text[:20]!r} is not a time.", remedy="Write for instance 30m, 8h or 90d.")
+    return float(int(number) * unit)
 
 
 def text(form: FormData, name: str, length: int = 255) -> str:

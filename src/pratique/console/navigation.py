@@ -35,6 +35,20 @@ _MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        "Access",
+        (
+            Entry("People", "/people", "person", Permission.IDENTITY_PRINCIPALS_READ),
+            Entry("Principals", "/principals", "box", Permission.IDENTITY_PRINCIPALS_READ),
+            Entry("Groups", "/groups", "person", Permission.IDENTITY_GROUPS_READ),
+            Entry("Roles", "/roles", "list", Permission.IDENTITY_ASSIGNMENTS_READ),
+            Entry("Assignments", "/assignments", "list", Permission.IDENTITY_ASSIGNMENTS_READ),
+            Entry("Explain", "/access", "search", Permission.IDENTITY_ASSIGNMENTS_READ),
+            Entry("Activation", "/activation", "clock", Permission.IDENTITY_ASSIGNMENTS_READ),
+            Entry("Reviews", "/reviews", "good", Permission.IDENTITY_PRINCIPALS_READ),
+            Entry("Sessions", "/sessions", "person", Permission.IDENTITY_SESSIONS_READ),
+        ),
+    ),
+    (
         "System",
         (
             Entry("Advisory data", "/advisories", "feed", Permission.ADVISORIES_FEEDS_READ),

@@ -241,7 +241,7 @@ class ActivationService:
             sa.and_(*visible(scope, extent)),
             sa.and_(*visible(scope, approving)),
         )
-        columns = [column.label(f"eligibility_{column.name}") for column in eligibilities.c]
+        columns = [column.label(f"offer_{column.name}") for column in eligibilities.c]
         statement = (
             sa.select(activations, *columns)
             .join(eligibilities, eligibilities.c.id == activations.c.eligibility_id)
@@ -257,7 +257,7 @@ class ActivationService:
         return page(
             rows,
             limit,
-            lambda row: (activation_of(row, now), eligibility_of(row, "eligibility_")),
+            lambda row: (activation_of(row, now), eligibility_of(row, "offer_")),
             lambda row: self._cursors.encode("activations", [row.id]),
         )
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from pratique.console import addresses, forms
 from pratique.console.pages.desk import Desk, see_other
 from pratique.core.database import Transaction
-from pratique.core.errors import Denied, Gone, Invalid, PratiqueError, TooManyRequests, Unauthenticated
+from pratique.core.errors import Conflict, Denied, Gone, Invalid, PratiqueError, TooManyRequests, Unauthenticated
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Caller
 from pratique.identity.links import LINK_PATH
@@ -46,6 +46,8 @@ class SignInPages:
             Route("/sign-out", self.sign_out, methods=["POST"]),
             Route("/account", self.account),
             Route("/account/sessions/{id:str}/end", self.end_session, methods=["POST"]),
+            Route("/account/password", self.change_password, methods=["POST"]),
+            Route("/account/passkeys/{id:str}/remove", self.remove_passkey, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -106,14 +108,52 @@ class SignInPages:
         return answer
 
     async def account(self, request: Request) -> Response:
-        """Show the sessions of the caller."""
+        """Show the sessions of the caller, and the ways in which they sign in."""
+        if caller_of(request.scope).session_id is None:
+            return see_other("/sign-in?next=/account")
+        return await self._account(request)
+
+    async def change_password(self, request: Request) -> Response:
+        """Change one's own password with the current one and a code; one's other sessions end."""
+        form = await self._desk.csrf.checked(request)
         caller = caller_of(request.scope)
         if caller.session_id is None:
             return see_other("/sign-in?next=/account")
-        page = await self._identity.database.read_async(
-            lambda tx: self._identity.sessions.list(tx, principal_id=caller.principal_id)
-        )
-        return self._desk.pages.page(request, "sign_in/account.html", rows=page.items)
+        try:
+            await self._identity.people.change_password(
+                caller, password_of(form), code_of(form), password_of(form, "wanted"), address=seen(request)[0]
+            )
+        except WRONG as error:
+            return await self._account(request, error=error)
+        return await self._account(request, said="The password is changed. Your other sessions have ended.")
+
+    async def remove_passkey(self, request: Request) -> Response:
+        """Remove one of one's own passkeys; one's other sessions end."""
+        await self._desk.csrf.checked(request)
+        caller, passkey = caller_of(request.scope), request.path_params["id"]
+        if caller.session_id is None:
+            return see_other("/sign-in?next=/account")
+        try:
+            await self._identity.database.write_async(
+                lambda tx: self._identity.passkeys.remove(tx, caller, caller.principal_id, passkey)
+            )
+        except Conflict as error:
+            return await self._account(request, error=error)
+        return await self._account(request, said="The passkey is removed.")
+
+    async def _account(self, request: Request, *, said: str = "", error: PratiqueError | None = None) -> Response:
+        own = caller_of(request.scope).principal_id
+
+        def read(tx: Transaction) -> dict[str, Any]:
+            return {
+                "rows": self._identity.sessions.list(tx, principal_id=own).items,
+                "passkeys": self._identity.passkeys.list(tx, own),
+                "password": self._identity.people.has_password(tx, own),
+            }
+
+        values = await self._identity.database.read_async(read)
+        status = error.status if error else 200
+        return self._desk.pages.page(request, "sign_in/account.html", status, said=said, error=error, **values)
 
     async def end_session(self, request: Request) -> Response:
         """End one of the caller's own sessions."""
@@ -285,9 +325,9 @@ def party_of(request: Request) -> RelyingParty:
     return RelyingParty.of(request.headers.get("host", ""))
 
 
-def password_of(form: FormData) -> str:
+def password_of(form: FormData, name: str = "password") -> str:
     """Return the password as it was typed: spaces are part of it."""
-    given = form.get("password")
+    given = form.get(name)
     return given[:1024] if isinstance(given, str) else ""
 
 
