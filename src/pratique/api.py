@@ -19,6 +19,7 @@ from pratique.identity.service import IdentityService
 from pratique.operations import routes as operation_routes
 from pratique.recommendations import routes as recommendation_routes
 from pratique.recommendations.service import RecommendationService
+from pratique.registry import attribute_routes
 from pratique.registry import routes as registry_routes
 from pratique.registry.collection import routes as collection_routes
 from pratique.registry.encryption import routes as encryption_routes
@@ -42,6 +43,7 @@ def create_management_api(
     routers = [
         identity_routes.router(identity),
         registry_routes.router(ground.database, domains.registry, authorizer, cursors),
+        attribute_routes.router(ground.database, domains.lifecycle, authorizer),
         collection_routes.router(ground.database, domains.lifecycle, authorizer, cursors),
         scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),

@@ -8,11 +8,17 @@ import typer
 
 from pratique.cli.collecting import collect, deleted
 from pratique.cli.importing import import_image
+from pratique.cli.locking import attributes, delete, lock, mark, unlock
 from pratique.cli.output import Output, OutputOption, emit, emit_json
 
 app = typer.Typer(help="Look at repositories, tags and gates.")
 
+app.command("attributes")(attributes)
 app.command("collect")(collect)
+app.command("delete")(delete)
+app.command("lock")(lock)
+app.command("mark")(mark)
+app.command("unlock")(unlock)
 app.add_typer(deleted, name="deleted")
 
 _PAGES = 200

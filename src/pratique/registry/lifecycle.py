@@ -9,10 +9,12 @@ from pratique.core.jobs import JobQueue
 from pratique.core.settings.content import Lifecycle as LifecycleSettings
 from pratique.core.settings.schema import Registry as RegistrySettings
 from pratique.registry.assembly import create_pushes
+from pratique.registry.attributes import AttributeService
 from pratique.registry.collection.collector import Collector
 from pratique.registry.collection.jobs import Collections, micros
 from pratique.registry.deleted import Bin, Restoring
 from pratique.registry.deletions import Deletions
+from pratique.registry.emptying import RepositoryDeletions
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Locks
 from pratique.registry.ports import AuditTrail
@@ -25,6 +27,9 @@ class Lifecycle:
 
     restoring: Restoring
     collections: Collections
+    attributes: AttributeService
+    deletions: Deletions
+    repositories: RepositoryDeletions
 
 
 def create_lifecycle(
@@ -39,7 +44,8 @@ def create_lifecycle(
 ) -> Lifecycle:
     """Return the use cases over the ground."""
     usage = Usage()
-    deletions = Deletions(events, Gates(events), audit, Locks(), Bin(lifecycle.keep_deleted, usage), usage)
+    locks = Locks()
+    deletions = Deletions(events, Gates(events), audit, locks, Bin(lifecycle.keep_deleted, usage), usage)
     pushes = create_pushes(settings, database, store, events=events, audit=audit)
     collector = Collector(
         database,
@@ -54,4 +60,7 @@ def create_lifecycle(
     return Lifecycle(
         restoring=Restoring(pushes, events, audit, usage, blob_lease=settings.blob_lease),
         collections=Collections(database, jobs, collector, audit),
+        attributes=AttributeService(events, audit),
+        deletions=deletions,
+        repositories=RepositoryDeletions(database, events, deletions, locks, audit),
     )
