@@ -32,7 +32,7 @@ LIBRARIES = {
     "uplot.js": Path("uplot/dist/uPlot.iife.min.js"),
     "uplot.css": Path("uplot/dist/uPlot.min.css"),
 }
-CHECKER = Path("axe-core/axe.min.js")
+CHECKERS = (Path("axe-core/axe.min.js"), Path("@microsoft/jest-sarif/package.json"))
 """What tests check pages with; CI must have it."""
 
 PATIENCE = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")
@@ -60,7 +60,7 @@ def main() -> int:
 def install() -> bool:
     """Bring the pinned libraries with npm; False, with a line that says so, where that cannot be done."""
     testing = os.environ.get("CI") == "true"
-    wanted = [*LIBRARIES.values(), *([CHECKER] if testing else [])]
+    wanted = [*LIBRARIES.values(), *(CHECKERS if testing else [])]
     if all((SOURCE / "node_modules" / path).is_file() for path in wanted):
         return True
     command = npm()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from tests.recommendations.seeding import digest
 
 from pratique.console.sources import (
+    BaseView,
     ExemptionView,
     FeedView,
     Freshness,
@@ -33,6 +34,11 @@ def image(repository: str, number: int, gate: GateName, now: int, **changes: obj
         layers=(
             LayerView(digest(77), 31_000_000, "application/vnd.oci.image.layer.v1.tar+gzip", "debootstrap bookworm", 88, ""),
             LayerView(digest(78), 17_300_000, "application/vnd.oci.image.layer.v1.tar+gzip", "/bin/sh -c apt-get install -y nginx", 54, ""),
+        ),
+        base=BaseView(
+            layers=1, of=2, from_base=14, own=3, settled=11, name="platform/base:1.0", named=False,
+            href=f"/r/platform/base/-/{digest(77)}", target="platform/base:1.1",
+            target_href=f"/r/platform/base/-/{digest(76)}", replaced=(("etc/os-release", "replaced", 2),),
         ),
     )  # fmt: skip
     return replace(view, **changes)  # type: ignore[arg-type]

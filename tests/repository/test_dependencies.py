@@ -40,7 +40,7 @@ def imported() -> set[str]:
 
 
 def listed() -> set[str]:
-    return {match[1].lower() for match in re.finditer(r"^\| ([a-zA-Z0-9.-]+) \|", PAGE, re.MULTILINE)} - {"package"}
+    return {match[1].lower() for match in re.finditer(r"^\| ([@a-zA-Z0-9./-]+) \|", PAGE, re.MULTILINE)} - {"package"}
 
 
 def test_what_is_imported_is_declared() -> None:
