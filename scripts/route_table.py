@@ -23,7 +23,16 @@ _OWN: dict[str, list[tuple[str, str, str]]] = {
         ("GET", "/readyz", "Every check passes, or 503 with the names of those that fail."),
     ],
     "metrics": [("GET", "/metrics", "Metrics in the text form of Prometheus.")],
+    "sign-in": [
+        ("GET", "/{tenant}/v2.0/.well-known/openid-configuration", "Discovery; without `/v2.0` in the form of AD FS."),
+        ("GET", "/{tenant}/discovery/v2.0/keys", "The keys that verify tokens; also at `/{tenant}/discovery/keys`."),
+        ("GET", "/{tenant}/discovery/instance", "Whether an address is an authority: this server is its own."),
+        ("GET", "/{tenant}/oauth2/v2.0/authorize", "Sends the browser to the console, where the person is asked."),
+        ("POST", "/{tenant}/oauth2/v2.0/devicecode", "Begins a sign-in with a code on another machine."),
+        ("POST", "/{tenant}/oauth2/v2.0/token", "Every grant; `/{tenant}/oauth2/token` takes `resource` for a scope."),
+    ],
     "token": [
+        ("POST", "/oauth2/exchange", "An access token for the registry's resource becomes a refresh token."),
         ("GET", "/oauth2/token", "Docker token authentication; also at `/token`."),
         ("POST", "/oauth2/token", "OAuth2: password, refresh_token, client_credentials; also at `/token`."),
         ("GET", "/oauth2/keys", "The keys that verify tokens, as a JWK set."),

@@ -1,5 +1,6 @@
 """`pratique admin`: let somebody in, and change the key of tokens, on the machine itself."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -62,6 +63,8 @@ def rotate_token_key(
     with connect(settings) as client:
         path = "/api/v1/tokens/revoke-all" if revoke else "/api/v1/tokens/key-rotated"
         client.post(path, json={"reason": reason, "key_id": key_id})
+    if revoke:
+        time.sleep(1.0)  # tokens count whole seconds: one of the running second would be refused too
     if output is Output.JSON:
         emit_json({"key_id": key_id, "discarded": discarded, "revoked": revoke})
         return
