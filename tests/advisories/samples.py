@@ -30,6 +30,7 @@ class Package:
     vendor: str = ""
     location: str = ""
     owned_by: str = ""
+    module: str = ""
 
 
 def deb(

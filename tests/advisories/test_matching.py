@@ -129,7 +129,7 @@ def test_an_unreadable_version_is_not_assessed_where_a_comparison_is_needed(worl
         (Package("deb", "openssl", "1.0-1", distro="ubuntu:22.04"), "no-feed"),
         (Package("apk", "openssl", "1.0-r1", distro="wolfi:20230201"), "no-feed"),
         (apk("openssl", "1.0-r1", release="3.2"), "unknown-release"),
-        (Package("rpm", "openssl", "1.0"), "unsupported"),
+        (Package("conan", "openssl", "1.0"), "unsupported"),
         (deb("docker-ce", "5:27.0-1", vendor="Docker <support@docker.com>"), "third-party"),
         (deb("postgresql-16", "16.4-1.pgdg120+1"), "third-party"),
         (deb("curl", "8.0-1~bpo12+1", vendor="Someone <a@debian.org>"), "third-party"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from pratique.advisories.ecosystems import FAMILIES, LANGUAGES
 from pratique.advisories.feeds.base import FeedSpec
 from pratique.advisories.feeds.registry import BY_NAME, FEEDS
 from pratique.advisories.store.manifest import FeedEntry, Manifest
@@ -11,7 +12,9 @@ from pratique.advisories.store.states import FeedRecord, read_record
 from pratique.advisories.types import FeedState, FeedStatus, NeededFeed
 from pratique.core.clock import SECOND
 
-_FAMILY_FEEDS = {"debian": ("debian",), "alpine": ("alpine",), "pypi": ("osv-pypi",), "npm": ("osv-npm",)}
+_FAMILY_FEEDS = {name: (family.feed,) for name, family in FAMILIES.items()} | {
+    space: (f"osv-{space}",) for space in LANGUAGES
+}
 _SCORE_FEEDS = {"kev": "which vulnerabilities are exploited", "nvd": "severity ratings", "epss": "likelihoods"}
 
 

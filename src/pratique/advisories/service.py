@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pratique.advisories.ecosystems import LANGUAGES
 from pratique.advisories.feeds.registry import BY_NAME, FEEDS
 from pratique.advisories.fetch import FeedClient, FetchLimits
 from pratique.advisories.freshness import feed_statuses, needed_feeds
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # the signing library costs a third of a small command's star
     from pratique.advisories.bundle.signing import Sign
 
 __all__ = [
+    "LANGUAGES",
     "AdvisoryStore",
     "FeedClient",
     "FetchLimits",

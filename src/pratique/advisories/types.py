@@ -54,6 +54,8 @@ class PackageLike(Protocol):
     @property
     def location(self) -> str: ...
     @property
+    def module(self) -> str: ...  # the stream that an rpm was built in
+    @property
     def owned_by(self) -> str: ...  # 'deb/python3-six': the distribution package that ships these files
 
 

@@ -7,7 +7,7 @@ from pratique.recommendations.actions import Action, Kind
 VersionOrder = Callable[[str, str], bytes]
 """(scheme, version) -> key whose byte order is the order of versions; raises ValueError for what is no version."""
 
-_SCHEMES = {"debian": "deb", "ubuntu": "deb", "alpine": "apk"}
+_SCHEMES = {"debian": "deb", "ubuntu": "deb", "alpine": "apk", "almalinux": "rpm", "rocky": "rpm"}
 
 
 def scheme_of(action: Action) -> str:

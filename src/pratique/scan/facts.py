@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from pratique.advisories.service import LANGUAGES
 from pratique.core.database import Transaction
 from pratique.core.database.prepared import one_of
 from pratique.core.findings.types import Severity
@@ -16,7 +17,6 @@ from pratique.scan.packages import chunks
 from pratique.scan.tables import images, matches, package_keys, package_sets, packages, set_members
 from pratique.scan.types import Coverage, ImageFacts, ImageState, MatchFact
 
-_LANGUAGES = ("pypi", "npm")
 
 
 def facts_of(tx: Transaction, digests: Iterable[str]) -> dict[str, ImageFacts]:
@@ -133,5 +133,5 @@ def _worst_first(fact: MatchFact) -> tuple[Any, ...]:
 def seen_ecosystems(tx: Transaction) -> set[str]:
     """What has been seen in images: `debian:12`, `alpine:3.19`, `pypi`, `npm`."""
     releases = set(tx.execute(sa.select(package_sets.c.distro).distinct()).scalars()) - {""}
-    spoken = sa.select(package_keys.c.ecosystem).where(package_keys.c.ecosystem.in_(_LANGUAGES)).distinct()
+    spoken = sa.select(package_keys.c.ecosystem).where(package_keys.c.ecosystem.in_(tuple(LANGUAGES))).distinct()
     return releases | set(tx.execute(spoken).scalars())

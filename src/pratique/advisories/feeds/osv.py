@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from pratique.advisories.ecosystems import FAMILIES, LANGUAGES
 from pratique.advisories.errors import Cancelled, FeedRefused
 from pratique.advisories.feeds.base import FeedSpec, Renewal, Workbench, dated
 from pratique.advisories.feeds.osv_records import Ecosystem, OsvRecord, facts_of
@@ -25,6 +26,7 @@ from pratique.advisories.store.records import (
     encode_score,
 )
 from pratique.advisories.unpack import zip_members
+from pratique.advisories.versions.ecosystems import SCHEME_OF
 from pratique.core.clock import SECOND
 
 ROOT = "https://osv-vulnerabilities.storage.googleapis.com/"
@@ -55,7 +57,13 @@ class Osv:
         if there and listing is None and bench.view is not None and not bench.force:
             return
         newest, changed = _changed(listing.path, bench.record.cursor) if listing else ("", None)
-        few = changed is not None and len(changed) <= MAX_SINGLE and bench.view is not None and not bench.force
+        few = (
+            not self.ecosystem.released
+            and changed is not None
+            and len(changed) <= MAX_SINGLE
+            and bench.view is not None
+            and not bench.force
+        )
         if few and self._stage_single(bench, changed or []):
             bench.record.cursor = newest
             yield Renewal(whole=False, data_date=_micros(newest, bench.clock.now()))
@@ -149,3 +157,12 @@ def _micros(stamp: str, otherwise: int) -> int:
 
 PYPI = Ecosystem("PyPI", "pypi", "pep440")
 NPM = Ecosystem("npm", "npm", "semver")
+ECOSYSTEMS = (
+    *((Ecosystem(one.osv, space, SCHEME_OF[space]), one.download_bytes) for space, one in LANGUAGES.items()),
+    *(
+        (Ecosystem(one.osv, name, SCHEME_OF[one.format], released=True), one.download_bytes)
+        for name, one in FAMILIES.items()
+        if one.osv
+    ),
+)
+"""Every ecosystem that OSV is asked for, with the size of its archive."""

@@ -57,7 +57,7 @@ class OsvRecord(msgspec.Struct):
     id: str
     modified: str = ""
     withdrawn: str | None = None
-    aliases: list[str] = []
+    aliases: list[str] | None = None
     summary: str = ""
     affected: list[_Affected] = []
     severity: list[_Severity] = []
@@ -71,11 +71,21 @@ class Ecosystem:
     name: str  # as OSV spells it
     space: str
     scheme: str
+    released: bool = False  # whether its name in a record carries a release (`AlmaLinux:8`)
+
+    def place(self, written: str) -> str:
+        """The space in which what a record says of `written` is stored; empty for another ecosystem."""
+        name, _, release = written.partition(":")
+        if name != self.name or (self.released and not release):
+            return ""
+        return f"{self.space}:{release}" if self.released else self.space
 
 
 def normalised(space: str, name: str) -> str:
-    """The name by which packages of an ecosystem are looked up (PyPI: PEP 503)."""
-    return _PYPI.sub("-", name).lower() if space == "pypi" else name
+    """The name by which packages of an ecosystem are looked up (PyPI: PEP 503; Go: purls have no capitals)."""
+    if space == "pypi":
+        return _PYPI.sub("-", name).lower()
+    return name.lower() if space == "golang" else name
 
 
 def facts_of(record: OsvRecord, ecosystem: Ecosystem) -> Iterator[Fact]:
@@ -83,32 +93,34 @@ def facts_of(record: OsvRecord, ecosystem: Ecosystem) -> Iterator[Fact]:
     if record.withdrawn:
         return
     ratings = ratings_of(record)
-    for name, advisory in advisories_of(record, ecosystem, ratings):
-        yield advisory_fact(ecosystem.space, name, advisory)
+    for space, name, advisory in advisories_of(record, ecosystem, ratings):
+        yield advisory_fact(space, name, advisory)
     if ratings:
         body = encode_score(Score(ratings=ratings))
-        for alias in (record.id, *record.aliases):
+        for alias in (record.id, *(record.aliases or ())):
             if alias.startswith("CVE-"):
                 yield Fact(SCORES, alias, record.id, body)
 
 
 def advisories_of(
     record: OsvRecord, ecosystem: Ecosystem, ratings: tuple[StoredRating, ...]
-) -> Iterator[tuple[str, Advisory]]:
+) -> Iterator[tuple[str, str, Advisory]]:
     """What the record says about each package, its several entries for one package joined."""
-    entries: dict[str, list[_Affected]] = {}
+    entries: dict[tuple[str, str], list[_Affected]] = {}
     for affected in record.affected:
-        if affected.package is not None and affected.package.ecosystem.partition(":")[0] == ecosystem.name:
-            entries.setdefault(normalised(ecosystem.space, affected.package.name), []).append(affected)
-    for name, parts in entries.items():
+        space = ecosystem.place(affected.package.ecosystem) if affected.package is not None else ""
+        if space and affected.package is not None:
+            entries.setdefault((space, normalised(ecosystem.space, affected.package.name)), []).append(affected)
+    for (space, name), parts in entries.items():
         intervals, unusable = _intervals(parts, ecosystem.scheme)
         yield (
+            space,
             name,
             Advisory(
                 record.id,
                 intervals=intervals,
                 status="malware" if record.id.startswith("MAL-") else "",
-                aliases=tuple(sorted(set(record.aliases) - {record.id})),
+                aliases=tuple(sorted(set(record.aliases or ()) - {record.id})),
                 versions=_listed(parts, ecosystem.scheme, intervals),
                 ratings=ratings,
                 title=record.summary[:200],

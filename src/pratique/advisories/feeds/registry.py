@@ -9,7 +9,7 @@ from pratique.advisories.feeds.debian import DebianTracker
 from pratique.advisories.feeds.epss import Epss
 from pratique.advisories.feeds.kev import KnownExploited
 from pratique.advisories.feeds.nvd import NvdScores
-from pratique.advisories.feeds.osv import NPM, PYPI, Osv
+from pratique.advisories.feeds.osv import ECOSYSTEMS, Osv
 from pratique.advisories.feeds.suite import DebianSecuritySuite
 
 FEEDS: Sequence[Feed] = (
@@ -18,8 +18,7 @@ FEEDS: Sequence[Feed] = (
     DebianTracker(),
     AlpineSecdb(),
     Epss(),
-    Osv(PYPI, download_bytes=25_000_000),
-    Osv(NPM, download_bytes=200_000_000),
+    *(Osv(one, download_bytes=size) for one, size in ECOSYSTEMS),
     NvdScores(),
 )
 

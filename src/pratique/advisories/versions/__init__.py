@@ -6,7 +6,7 @@ A further scheme is one module with `key(text) -> bytes` and one line in `SCHEME
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from pratique.advisories.versions import apk, dpkg, pep440, rpm, semver
+from pratique.advisories.versions import apk, dpkg, gem, go, maven, pep440, rpm, semver
 from pratique.advisories.versions.encoding import UnparsableVersionError
 
 __all__ = ["SCHEMES", "UnparsableVersionError", "version_key"]
@@ -14,6 +14,9 @@ __all__ = ["SCHEMES", "UnparsableVersionError", "version_key"]
 SCHEMES: Mapping[str, Callable[[str], bytes]] = {
     "apk": apk.key,
     "dpkg": dpkg.key,
+    "gem": gem.key,
+    "go": go.key,
+    "maven": maven.key,
     "pep440": pep440.key,
     "rpm": rpm.key,
     "semver": semver.key,

@@ -7,7 +7,11 @@ from pratique.advisories.versions import version_key
 
 SCHEME_OF: Final[Mapping[str, str]] = {
     "apk": "apk",
+    "cargo": "semver",
     "deb": "dpkg",
+    "gem": "gem",
+    "golang": "go",
+    "maven": "maven",
     "npm": "semver",
     "pypi": "pep440",
     "rpm": "rpm",

@@ -10,7 +10,6 @@ _DATABASES: Final = (
     ("ebuild", r"var/db/pkg/[^/]+/[^/]+/PF", ("PF",), ()),
 )  # fmt: skip
 _LANGUAGES: Final = (
-    ("maven", r".*\.(?:jar|war|ear)", (), ("jar", "war", "ear")),
     ("gem", r"(?:.*/)?specifications/(?:default/)?[^/]+\.gemspec", (), ("gemspec",)),
     ("composer", r"(?:.*/)?vendor/composer/installed\.json", ("installed.json",), ()),
     ("nuget", r".*\.deps\.json", (), ("json",)),
