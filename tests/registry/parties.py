@@ -32,6 +32,7 @@ RIGHTS: dict[str, dict[str, frozenset[Permission]]] = {
     "keeper": {"/registry": LOCK | PUSH | DELETE},
     "locker": {"/registry": frozenset({Permission.REGISTRY_METADATA_WRITE, Permission.REGISTRY_METADATA_READ})},
     "scanner": {"/registry": MARK},
+    "marking-pusher": {"/registry": MARK | PUSH},
     "onlooker": {"/registry": SEE},
     "deleter": {"/registry": SEE | {Permission.REGISTRY_CONTENT_DELETE}},
     "everybody": {"/registry/public": PULL},

@@ -61,6 +61,7 @@ class AttributeService:
         """
         if state not in MARKS:
             raise Invalid("quarantineState is Passed or Failed", remedy="send one of the two")
+        details = "" if details is None else details
         row = _manifest(tx, require_repository(tx, name), digest)
         if state == "Passed" and row.pusher == caller.principal_id:
             raise Denied("nobody passes what they pushed themselves", remedy="let the scanner's own principal do it")
