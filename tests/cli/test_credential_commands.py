@@ -1,13 +1,16 @@
 """The commands of credentials against a whole installation that really runs, and azure-identity with what they print."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
-from azure.identity import EnvironmentCredential
+from azure.identity import EnvironmentCredential, ManagedIdentityCredential
 from tests.cli.test_identity_commands import Installation
-from tests.identity.serving import Issuer, client_key
+from tests.identity.serving import OPERATOR, Issuer, client_key
 
 REGISTRY = "https://containerregistry.azure.net/.default"
 
@@ -73,3 +76,21 @@ def test_settings_to_copy(installation: Installation, client: str) -> None:
     installation.run("principal", "create", f"for-{client}")
     printed = installation.run("principal", "config", f"for-{client}", "--client", client)
     assert "AZURE_FEDERATED_TOKEN_FILE" in printed if client == "kubernetes" else f"{client} login" in printed
+
+
+def test_a_managed_identity_is_served_on_loopback(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    installation.run("principal", "create", "served", "--kind", "managed")
+    installation.run("principal", "holder", "add", "served", "local-operator")
+    command = [sys.executable, "-m", "pratique", "principal", "serve", "served"]
+    with subprocess.Popen(command, env=installation.environment, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            for _ in range(2):
+                name, _, value = child.stdout.readline().strip().removeprefix("export ").partition("=")
+                monkeypatch.setenv(name, value)
+            with ManagedIdentityCredential() as credential:
+                claims = jwt.decode(credential.get_token(REGISTRY).token, options={"verify_signature": False})
+            assert claims["act"]["sub"] == OPERATOR.principal_id
+        finally:
+            child.terminate()
+        assert child.wait(20) in (0, -15)

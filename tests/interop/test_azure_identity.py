@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from azure.identity import (
     ClientSecretCredential,
     DeviceCodeCredential,
     EnvironmentCredential,
+    ManagedIdentityCredential,
     WorkloadIdentityCredential,
 )
 from azure.identity import aio as asynchronous
@@ -23,9 +25,10 @@ from tests.identity.serving import OPERATOR, Issuer, Serving, client_key, servin
 
 from pratique.core.clock import SystemClock
 from pratique.core.database import Database, open_database
-from pratique.core.http.server import TlsFiles
+from pratique.core.http.server import Server, TlsFiles
 from pratique.core.keys.client import Keys, local_keys
 from pratique.core.permissions import Caller
+from pratique.identity.managed.listener import METADATA_PATH, SECRET_PATH, Listener, listener_pipeline
 from pratique.identity.types import Audience
 
 REGISTRY = "https://containerregistry.azure.net/.default"
@@ -233,3 +236,62 @@ def test_a_device_code(serving: Serving) -> None:
         assert of(serving, credential.get_token(REGISTRY).token) == "ada"
         # Another resource comes of the refresh token, without a second question.
         assert of(serving, credential.get_token(API).token, Audience.MANAGEMENT) == "ada"
+
+
+@pytest.fixture
+def listener(serving: Serving) -> Iterator[str]:
+    """The listener of a managed identity, in both forms; its holder is the operator of the machine."""
+    world = serving.world
+    web = world.create("web", "managed")
+    managed = world.identity.machines.managed
+    world.write(lambda tx: managed.add_holder(tx, OPERATOR, web, "local-operator"))
+
+    def fetch(resource: str) -> Any:
+        return world.run(managed.token(OPERATOR, "web", resource))
+
+    known = frozenset({web.id, web.name})
+    pipeline = listener_pipeline(Listener(fetch, client_ids=known, secret="s" * 43, metadata=True))
+    ready = threading.Event()
+    server = Server(pipeline, port=0, drain=1.0, started=ready.set)
+    server.bind()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.stop()
+        thread.join(10)
+
+
+@pytest.mark.parametrize("form", ["metadata", "secret"])
+def test_a_managed_identity(serving: Serving, listener: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if form == "metadata":
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", listener)
+    else:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{listener}{SECRET_PATH}")
+        monkeypatch.setenv("IDENTITY_HEADER", "s" * 43)
+    with ManagedIdentityCredential() as credential:
+        assert of(serving, credential.get_token(REGISTRY).token) == "web"
+    with ManagedIdentityCredential(client_id="web") as credential:
+        assert of(serving, credential.get_token(VAULT).token, Audience.VAULT) == "web"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (METADATA_PATH, {}, 400),
+        (METADATA_PATH, {"metadata": "true", "x-forwarded-for": "10.0.0.1"}, 403),
+        (METADATA_PATH, {"metadata": "true", "origin": "https://evil.example"}, 403),
+        (METADATA_PATH, {"metadata": "true", "host": "evil.example"}, 421),
+        (SECRET_PATH, {}, 401),
+        (SECRET_PATH, {"x-identity-header": "t" * 43}, 401),
+        (SECRET_PATH, {"x-identity-header": "s" * 43, "sec-fetch-site": "cross-site"}, 403),
+    ],
+)
+def test_the_listener_answers_no_browser_no_proxy_and_nobody_without_proof(
+    listener: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = httpx2.get(f"{listener}{path}?resource=https://vault.azure.net", headers=headers)
+    assert answer.status_code == status
+    assert "access_token" not in answer.text

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pratique.cli import credentials
+from pratique.cli import credentials, managed
 from pratique.cli.durations import optional_seconds_of, seconds_of
 from pratique.cli.exits import Exit
 from pratique.cli.output import Output, OutputOption, emit, emit_json
@@ -15,6 +15,7 @@ app.add_typer(credentials.certificate, name="certificate")
 app.add_typer(credentials.federation, name="federation")
 app.add_typer(credentials.holder, name="holder")
 app.command("config")(credentials.client_settings)
+app.command("serve")(managed.serve)
 
 Name = Annotated[str, typer.Argument(help="Name or id of the principal.")]
 LoginOption = Annotated[
