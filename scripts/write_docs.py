@@ -106,6 +106,32 @@ def permissions_page() -> Iterator[str]:
         yield from (f"- `{permission}`" for permission in sorted(role.permissions))
 
 
+def azure_actions_page() -> Iterator[str]:
+    from pratique.identity.azure_actions import ACTIONS, REPOSITORY_NAME, is_data
+    from pratique.identity.roles import BUILT_IN
+
+    yield "# Azure's actions, and what they mean here\n"
+    yield "Built-in roles with a name of Azure's have its id and actions. Custom roles can be made of the same strings:"
+    yield "`pratique role create NAME --action … --data-action … --not-action …`. `*` stands for any characters,"
+    yield "slashes too, and never for purging, which is named in full or not given.\n"
+    yield "## Actions\n\n| action | data | permits |\n|---|---|---|"
+    for action, permissions in sorted(ACTIONS.items()):
+        permitted = ", ".join(f"`{permission}`" for permission in sorted(permissions)) or "nothing here"
+        yield f"| `{action}` | {'yes' if is_data(action) else 'no'} | {permitted} |"
+    yield "\n## Roles\n\n| role | actions | data actions |\n|---|---|---|"
+    for role in BUILT_IN:
+        if role.actions or role.data_actions:
+            actions, data = (" ".join(f"`{one}`" for one in ones) for ones in (role.actions, role.data_actions))
+            yield f"| {role.name} | {actions} | {data} |"
+    yield "\n## Conditions\n"
+    yield f"Conditions compare `@Request[{REPOSITORY_NAME}]` with texts in single quotes: `StringEquals`,"
+    yield "`StringNotEquals`, `StringStartsWith`, `StringNotStartsWith`, `StringLike` and `StringNotLike`, each also"
+    yield "with `IgnoreCase`, and the positive ones after `ForAnyOfAnyValues:` with `{'a', 'b'}`. They are joined by"
+    yield "`AND`, `OR`, `!` and brackets; `ActionMatches{'…'}` says for which actions. Other attributes are refused"
+    yield "when a condition is written. A request that names no repository meets no comparison: it is not allowed by"
+    yield "it, and is denied by it."
+
+
 def metrics_page() -> Iterator[str]:
     from pratique.core.telemetry import METRICS
 
@@ -147,6 +173,7 @@ def routes_page() -> Iterator[str]:
 
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "azure-actions": azure_actions_page,
     "settings": settings_page,
     "cli": cli_page,
     "permissions": permissions_page,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.repository.files import ROOT, shown, tracked
 
-PAGES = ("settings", "cli", "permissions", "metrics", "keys", "routes")
+PAGES = ("azure-actions", "settings", "cli", "permissions", "metrics", "keys", "routes")
 STATES = {"works", "partial", "absent"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 

@@ -90,7 +90,21 @@ class IdentityService:
             growth=self.growth,
             enrolled=enrolled,
         )
-        steps = Steps(ground.sealed)
+        self.outward = outward or OutwardClient()
+        self._hold_rights(ground, events)
+        self._know_people(ground, passwords)
+        self.audiences = Audiences(domain)
+        self.tokens = Tokens(keys, memory, clock, self.audiences)
+        self.machines = create_machines(ground, self.principals, self.audiences, self.tokens, self.outward)
+        self.certificates = self.machines.certificates
+        self.federation = self.machines.federation
+        self.token_service = self.machines.token_service
+        self.registry_authenticator = BearerAuthenticator(self.tokens, Audience.REGISTRY)
+        self.management_authenticator = ManagementAuthenticator(self.tokens, self.sessions)
+        self.console_authenticator = ConsoleAuthenticator(self.sessions)
+
+    def _hold_rights(self, ground: Ground, events: EventBus | None) -> None:
+        """Build what says who may do what."""
         self.principals = PrincipalService(ground)
         self.assignments = AssignmentService(ground)
         self.roles = RoleService(ground)
@@ -104,33 +118,27 @@ class IdentityService:
             activations=self.activations,
             events=events,
         )
+
+    def _know_people(self, ground: Ground, passwords: Passwords | None) -> None:
+        """Build the ways in which people sign in."""
+        steps = Steps(ground.sealed)
         self.sessions = SessionService(ground)
         self.links = Links(ground, self.principals, steps)
         self.people = People(ground, self.sessions, steps, passwords=passwords)
         self.passkeys = Passkeys(ground, self.sessions, steps)
-        self.audiences = Audiences(domain)
-        self.tokens = Tokens(keys, memory, clock, self.audiences)
-        self.outward = outward or OutwardClient()
-        self.machines = create_machines(ground, self.principals, self.audiences, self.tokens, self.outward)
-        self.certificates = self.machines.certificates
-        self.federation = self.machines.federation
-        self.token_service = self.machines.token_service
         self.providers = Providers(ground, self.principals, self.outward)
         self.flow = Flow(
-            database,
+            ground.database,
             ground.sealed,
-            clock,
+            ground.clock,
             providers=self.providers,
-            discovery=Discovery(self.outward, clock),
-            issuers=Issuers(database, self.outward, clock, away=settings.issuer_away),
+            discovery=Discovery(self.outward, ground.clock),
+            issuers=Issuers(ground.database, self.outward, ground.clock, away=ground.settings.issuer_away),
             outward=self.outward,
         )
         self.entering = Entering(
             ground, self.sessions, principals=self.principals, groups=self.groups, providers=self.providers
         )
-        self.registry_authenticator = BearerAuthenticator(self.tokens, Audience.REGISTRY)
-        self.management_authenticator = ManagementAuthenticator(self.tokens, self.sessions)
-        self.console_authenticator = ConsoleAuthenticator(self.sessions)
 
     def close(self) -> None:
         """End the threads of identity."""

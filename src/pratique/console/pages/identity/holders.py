@@ -128,7 +128,7 @@ class HolderPages:
                         _following(place("groups", group.name), found.next)),
                 held(tx, given.items),
             )  # fmt: skip
-            return Shown(group.name, group.display_name or "A group.", sections, ("Groups", "/groups"))
+            return Shown(group.name, isolated(group.display_name) or "A group.", sections, ("Groups", "/groups"))
 
         return show(self._desk, request, await self._identity.database.read_async(read))
 
@@ -209,7 +209,7 @@ class HolderPages:
                 sections.insert(0, Section("New secret", codes=(("Shown this once; it ends in 90 days.", secret),)))
             return Shown(
                 principal.name,
-                f"{principal.display_name} · {principal.kind} · {principal.state}".strip(" ·"),
+                " · ".join(filter(None, (isolated(principal.display_name), principal.kind, principal.state))),
                 sections,
                 ("People", "/people") if principal.kind == "user" else ("Principals", "/principals"),
                 self._buttons(principal),
@@ -248,6 +248,11 @@ class HolderPages:
 
     def _require(self, request: Request, permission: Permission) -> None:
         self._identity.authorizer.require(caller_of(request.scope), permission, _ROOT)
+
+
+def isolated(text: str) -> str:
+    """Foreign text in a line of ours: its direction ends with it."""
+    return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}" if text else ""
 
 
 def held(tx: Transaction, given: tuple[Assignment, ...]) -> Section:
