@@ -1,4 +1,4 @@
-"""What the registry tells the outside: types of events and their fields, as `docs/reference/events.md` lists them."""
+"""What the registry tells the outside: types of events and their fields, as `pratique events types` lists them."""
 
 from typing import Final
 
@@ -37,7 +37,11 @@ QUARANTINED: Final = OutwardType(
 TAG_MOVED: Final = OutwardType(
     "pratique.registry.tag.moved.v1",
     "Readers of a tag get another manifest from now on.",
-    {**_PLACE, "tag": "The tag.", "digest": "What it stands for now; '' when it is gone."},
+    {
+        "repository": "Name of the repository.",
+        "tag": "The tag.",
+        "digest": "What it stands for now; '' when it is gone.",
+    },
 )
 GATE_CHANGED: Final = OutwardType(
     "pratique.registry.gate.changed.v1",
@@ -50,28 +54,8 @@ GATE_CHANGED: Final = OutwardType(
         "summary": "Why, in one line.",
     },
 )
-QUOTA_WARNED: Final = OutwardType(
-    "pratique.registry.quota.warned.v1",
-    "A quota is nearly used up.",
-    {
-        **_PLACE,
-        "scope": "Where the quota holds.",
-        "limit": "Bytes that may be stored.",
-        "used": "Bytes stored.",
-        "percent": "The share used.",
-    },
-)
-REPLICATION_FAILED: Final = OutwardType(
-    "pratique.registry.replication.failed.v1",
-    "A replication does not get on; it tries again by itself.",
-    {
-        **_PLACE,
-        "replication": "Name of the replication.",
-        "peer": "Host of the other side.",
-        "error": "What went wrong.",
-    },
+REPOSITORY_DELETED: Final = OutwardType(
+    "pratique.registry.repository.deleted.v1", "A repository was deleted whole.", _PLACE
 )
 
-REGISTRY_EVENTS: Final = (
-    PUSHED, DELETED, RESTORED, QUARANTINED, TAG_MOVED, GATE_CHANGED, QUOTA_WARNED, REPLICATION_FAILED
-)  # fmt: skip
+REGISTRY_EVENTS: Final = (PUSHED, DELETED, RESTORED, QUARANTINED, TAG_MOVED, GATE_CHANGED, REPOSITORY_DELETED)
