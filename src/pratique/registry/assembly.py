@@ -1,13 +1,15 @@
 """Puts the registry together from its collaborators; the composition root calls this and nothing deeper."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pratique.core.blobs import BlobStore
 from pratique.core.database import Database
 from pratique.core.events import EventBus
+from pratique.core.http.client_address import ClientAddresses
 from pratique.core.http.plane import Authenticator, Plane
 from pratique.core.permissions import Authorizer
+from pratique.core.settings.content import Limits
 from pratique.core.settings.schema import Registry as RegistrySettings
 from pratique.registry.acr.requests import AcrRequests
 from pratique.registry.attributes import AttributeService
@@ -16,6 +18,7 @@ from pratique.registry.deleted import Bin
 from pratique.registry.deletions import Deletions
 from pratique.registry.emptying import RepositoryDeletions
 from pratique.registry.gates import Gates
+from pratique.registry.limits.gatekeeper import Limited
 from pratique.registry.locks import Guard, Locks
 from pratique.registry.manifest_requests import ManifestRequests
 from pratique.registry.ports import AuditTrail, Upstream
@@ -53,22 +56,15 @@ def create_registry(
     guards: Sequence[Guard] = (),
     upstream: Upstream | None = None,
     keep_deleted: float = 0,
+    limits: Limits | None = None,
+    trusted_proxies: Sequence[str] = (),
 ) -> RegistryParts:
     """Return the registry for a process that serves clients."""
     gate_keeper, rights, waiter = Gates(events), Rights(authorizer), GateWaiter(database)
     locks = Locks(guards)
     deletions = Deletions(events, gate_keeper, audit, locks, Bin(keep_deleted))
     uploads = create_uploads(settings, database, store, events)
-    pushes = Pushes(
-        database,
-        store,
-        events,
-        gate_keeper,
-        audit,
-        locks,
-        serve_pending=settings.serve_pending,
-        blob_lease=settings.blob_lease,
-    )
+    pushes = create_pushes(settings, database, store, events=events, audit=audit, guards=guards)
     manifests = ManifestRequests(
         database,
         rights,
@@ -99,6 +95,7 @@ def create_registry(
         RepositoryDeletions(database, events, deletions, locks, audit),
     )
     plane = registry_plane(RegistryApp(manifests, blobs, acr), authenticator)
+    plane = replace(plane, app=Limited(plane.app, limits or Limits(), ClientAddresses(trusted_proxies)))
     return RegistryParts(RegistryService(database, store, gate_keeper), plane, uploads)
 
 
@@ -111,7 +108,7 @@ def create_pushes(
     audit: AuditTrail,
     guards: Sequence[Guard] = (),
 ) -> Pushes:
-    """Return what stores manifests that no client pushed: cached and imported ones."""
+    """Return what stores manifests, pushed by clients or fetched by jobs."""
     return Pushes(
         database,
         store,
