@@ -14,6 +14,7 @@ from pratique.core.keys.client import local_keys
 from pratique.core.settings import with_directory
 from pratique.domains import join_domains
 from pratique.migrations.run import migrate
+from pratique.registry.limits.gatekeeper import Limited
 from pratique.registry.v2 import RegistryApp
 
 Route = tuple[str, str, str, str]
@@ -57,7 +58,7 @@ def route_table() -> list[Route]:
 
 
 def _routes(plane: Plane) -> Iterator[tuple[str, str, str]]:
-    app: Any = plane.app
+    app: Any = plane.app.app if isinstance(plane.app, Limited) else plane.app
     if isinstance(app, RegistryApp):
         yield from app.routes()
     elif isinstance(app, ManagementApi):

@@ -170,8 +170,11 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         authorizer=identity.authorizer,
         authenticator=identity.registry_authenticator,
         audit=ground.audit,
+        guards=[domains.lifecycle.immutability],
         upstream=domains.cache,
         keep_deleted=settings.lifecycle.keep_deleted,
+        limits=settings.limits,
+        trusted_proxies=settings.server.trusted_proxies,
     )
     recommendations = RecommendationService(
         ground.database,

@@ -23,6 +23,7 @@ from pratique.registry.encryption.rewriting import Rewriting
 from pratique.registry.importing.job import ImportJobs
 from pratique.registry.jobs import register_jobs as register_registry_jobs
 from pratique.registry.lifecycle import Lifecycle, create_lifecycle
+from pratique.registry.retention.immutability import Immutability
 from pratique.registry.service import RegistryService
 from pratique.registry.upstream.cache import CacheFetches, PullThrough
 from pratique.registry.upstream.rules import CacheRules
@@ -154,7 +155,14 @@ def _join_cache(ground: Ground) -> tuple[CacheRules, PullThrough]:
         client,
         manifest_limit=settings.manifest_limit,
     )
-    pushes = create_pushes(settings, ground.database, ground.blobs, events=ground.events, audit=ground.audit)
+    pushes = create_pushes(
+        settings,
+        ground.database,
+        ground.blobs,
+        events=ground.events,
+        audit=ground.audit,
+        guards=[Immutability(ground.audit)],
+    )
     transfer = Transfer(
         ground.database, ground.blobs, pushes, blob_limit=settings.blob_limit, blob_lease=settings.blob_lease
     )

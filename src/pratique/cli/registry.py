@@ -7,6 +7,7 @@ from urllib.parse import quote
 import typer
 
 from pratique.cli.collecting import collect, deleted
+from pratique.cli.immutability import app as immutability
 from pratique.cli.importing import import_image
 from pratique.cli.locking import attributes, delete, lock, mark, unlock
 from pratique.cli.output import Output, OutputOption, emit, emit_json
@@ -20,6 +21,7 @@ app.command("lock")(lock)
 app.command("mark")(mark)
 app.command("unlock")(unlock)
 app.add_typer(deleted, name="deleted")
+app.add_typer(immutability, name="immutability")
 
 _PAGES = 200
 

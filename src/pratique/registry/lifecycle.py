@@ -19,6 +19,7 @@ from pratique.registry.gates import Gates
 from pratique.registry.locks import Locks
 from pratique.registry.ports import AuditTrail
 from pratique.registry.quotas.usage import Usage
+from pratique.registry.retention.immutability import Immutability
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Lifecycle:
 
     restoring: Restoring
     collections: Collections
+    immutability: Immutability
     attributes: AttributeService
     deletions: Deletions
     repositories: RepositoryDeletions
@@ -43,10 +45,10 @@ def create_lifecycle(
     audit: AuditTrail,
 ) -> Lifecycle:
     """Return the use cases over the ground."""
-    usage = Usage()
-    locks = Locks()
+    usage, immutability = Usage(), Immutability(audit)
+    locks = Locks([immutability])
     deletions = Deletions(events, Gates(events), audit, locks, Bin(lifecycle.keep_deleted, usage), usage)
-    pushes = create_pushes(settings, database, store, events=events, audit=audit)
+    pushes = create_pushes(settings, database, store, events=events, audit=audit, guards=[immutability])
     collector = Collector(
         database,
         store,
@@ -60,6 +62,7 @@ def create_lifecycle(
     return Lifecycle(
         restoring=Restoring(pushes, events, audit, usage, blob_lease=settings.blob_lease),
         collections=Collections(database, jobs, collector, audit),
+        immutability=immutability,
         attributes=AttributeService(events, audit),
         deletions=deletions,
         repositories=RepositoryDeletions(database, events, deletions, locks, audit),

@@ -7,7 +7,7 @@ from pratique.core.settings.fields import setting
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """Deletion, retention and garbage collection of registry content."""
+    """Deletion and garbage collection of registry content."""
 
     keep_deleted: float = setting(
         7 * 86400.0,
@@ -34,12 +34,6 @@ class Lifecycle:
         "How long a stored segment that no record names is left alone: longer than any upload request takes.",
         unit="seconds",
         minimum=60,
-    )
-    retain_every: float = setting(
-        86400.0,
-        "Time between two runs of the retention rules; 0 runs them only when asked. Without rules nothing is deleted.",
-        unit="seconds",
-        minimum=0,
     )
 
 

@@ -184,25 +184,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("prefix", name="uq_quotas_prefix"),
     )
     op.create_table(
-        "retention_rules",
-        sa.Column("id", Id, nullable=False),
-        sa.Column("prefix", TextC, nullable=False, comment="'' is every repository; team is team and all below it"),
-        sa.Column(
-            "tags", TextC, nullable=False, comment="patterns, separated by commas; '' for a rule on untagged alone"
-        ),
-        sa.Column("keep", JsonText(), nullable=False, comment="conditions; see retention.types.Keep"),
-        sa.Column(
-            "untagged_after", sa.BigInteger(), nullable=True, comment="microseconds; null: untagged manifests stay"
-        ),
-        sa.Column("enabled", sa.Boolean(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("created_by", Id, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_retention_rules"),
-    )
-    with op.batch_alter_table("retention_rules", schema=None) as batch_op:
-        batch_op.create_index("ix_retention_rules_prefix", ["prefix"], unique=False)
-
-    op.create_table(
         "review_marks",
         sa.Column("name", TextC, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -628,16 +609,6 @@ def upgrade() -> None:
     with op.batch_alter_table("managed_identity_holders", schema=None) as batch_op:
         batch_op.create_index("ix_managed_identity_holders_holder_id", ["holder_id"], unique=False)
 
-    op.create_table(
-        "manifest_activity",
-        sa.Column("manifest_id", sa.BigInteger(), nullable=False),
-        sa.Column("pulled_at", sa.BigInteger(), nullable=True, comment="to the hour; null: never since this is noted"),
-        sa.Column("untagged_at", sa.BigInteger(), nullable=True, comment="when retention first found it without a tag"),
-        sa.ForeignKeyConstraint(
-            ["manifest_id"], ["manifests.id"], name="fk_manifest_activity_manifest_id", ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("manifest_id", name="pk_manifest_activity"),
-    )
     op.create_table(
         "missing_blobs",
         sa.Column("manifest_id", sa.BigInteger(), nullable=False),

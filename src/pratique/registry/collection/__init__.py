@@ -1,1 +1,1 @@
-"""Garbage collection: what nothing names any more goes, while clients push, mount and delete (ADR 0310)."""
+"""Garbage collection: what nothing names any more goes, while clients push, mount and delete (ADR 0313)."""

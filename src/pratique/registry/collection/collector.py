@@ -1,4 +1,4 @@
-"""Takes away what nothing names any more, while clients push, mount, restore and delete (ADR 0310).
+"""Takes away what nothing names any more, while clients push, mount, restore and delete (ADR 0313).
 
 Invariants, for every state that a crash may leave:
 - A blob that a manifest names, that lies under a lease, or that something restorable needs, has its row and its bytes.

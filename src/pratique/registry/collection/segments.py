@@ -1,4 +1,4 @@
-"""Segments that no row names: how one leaves the store, and why none leaves that a row will name (ADR 0310).
+"""Segments that no row names: how one leaves the store, and why none leaves that a row will name (ADR 0313).
 
 `suspected`: the store lists it, and no row named it when the sweep looked. Who names it now takes the mark off.
 `condemned`: no row names it; `claim_segments` refuses whoever tries. It is removed from the store when it is due.

@@ -1,1 +1,1 @@
-"""Which tags stay: retention rules, immutability rules, and when something was last pulled."""
+"""Rules about which tags stay as they are."""
