@@ -2,19 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from tests.identity.conftest import World, make_world
 from tests.identity.serving import OPERATOR, Issuer
+from tests.tls_server import Asked, Authority, Reply
+from tests.tls_server import world as serve
 
-from pratique.core.clock import HOUR, MINUTE, SECOND, FakeClock
+from pratique.core.clock import HOUR, MINUTE, SECOND, FakeClock, SystemClock
 from pratique.core.database import Database
 from pratique.core.errors import Invalid, PratiqueError
 from pratique.core.keys.client import Keys
-from pratique.core.outward import OutwardClient
+from pratique.core.outward import OutwardClient, OutwardRules
 from pratique.core.outward.errors import OutwardRefused, OutwardUnavailable
 from pratique.identity.federation import assertions
 from pratique.identity.federation.subjects import check_subject, subject_matches
@@ -63,8 +66,6 @@ def issuer() -> Issuer:
 
 @pytest.fixture
 def world(sqlite_database: Database, keys: Keys) -> Any:
-    from pratique.core.clock import SystemClock
-
     made = make_world(sqlite_database, keys, SystemClock())
     yield made
     made.identity.close()
@@ -268,3 +269,83 @@ def test_a_name_that_leads_inside_is_not_asked(sqlite_database: Database, keys: 
             world.identity.federation.issuers.fetch("https://issuer.test")
     finally:
         world.identity.close()
+
+
+ISSUER = "https://issuer.test"
+
+
+class Forge:
+    """A real issuer over TLS under a name of its own, whose answers a test can bend."""
+
+    def __init__(self) -> None:
+        self.issuer = Issuer(ISSUER)
+        self.bent: dict[str, Reply] = {}
+
+    def answer(self, asked: Asked) -> Reply:
+        if asked.path in self.bent:
+            return self.bent[asked.path]
+        if asked.path == "/.well-known/openid-configuration":
+            return Reply(body=json.dumps({"issuer": self.issuer.url, "jwks_uri": f"{self.issuer.url}/jwks"}).encode())
+        return Reply(body=json.dumps(self.issuer.jwks).encode())
+
+
+@pytest.fixture
+def forge(sqlite_database: Database, keys: Keys, tmp_path: Path) -> Iterator[tuple[Forge, World]]:
+    made, authority = Forge(), Authority(tmp_path)
+    with serve(made.answer, authority, "issuer.test") as server:
+        made.issuer.url = f"https://issuer.test:{server.port}"
+        outward = OutwardClient(
+            OutwardRules.of(["issuer.test", "other.test"]), ca=authority.path, resolver=lambda _h, _p: ["127.0.0.1"]
+        )
+        world = make_world(sqlite_database, keys, SystemClock(), outward=outward)
+        yield made, world
+        world.identity.close()
+        outward.close()
+
+
+def test_keys_of_a_real_issuer_prove_a_workload(forge: tuple[Forge, World]) -> None:
+    made, world = forge
+    trust(world, made.issuer, keys=None)
+    assert ask(world, made.issuer.token(SUBJECT))["access_token"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reply"),
+    [
+        ("/.well-known/openid-configuration", Reply(302, {"location": "https://other.test/c"})),
+        ("/.well-known/openid-configuration", Reply(302, {"location": "http://issuer.test/c"})),
+        ("/.well-known/openid-configuration", Reply(302, {"location": "https://169.254.169.254/latest"})),
+        ("/.well-known/openid-configuration", Reply(302, {"location": "file:///etc/passwd"})),
+        ("/.well-known/openid-configuration", Reply(body=b"[" * 100_000)),
+        ("/.well-known/openid-configuration", Reply(body=b" " * 300_000)),
+        ("/.well-known/openid-configuration", Reply(500)),
+        ("/jwks", Reply(302, {"location": "https://10.0.0.1/jwks"})),
+        ("/jwks", Reply(body=b'{"keys":[]}')),
+        ("/jwks", Reply(body=b'{"keys":[{"kty":"oct","k":"AAAA","kid":"k1"}]}')),
+    ],
+)
+def test_a_bent_issuer_proves_nobody(forge: tuple[Forge, World], path: str, reply: Reply) -> None:
+    made, world = forge
+    trust(world, made.issuer, keys=None)
+    made.bent[path] = reply
+    with pytest.raises(PratiqueError) as raised:
+        ask(world, made.issuer.token(SUBJECT))
+    assert raised.value.status in (401, 503)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://issuer.test/k",
+        "file:///etc/passwd",
+        "https://127.0.0.1/k",
+        "https://[::ffff:169.254.169.254]/k",
+        "gopher://x",
+    ],
+)
+def test_keys_are_not_fetched_from_inside(forge: tuple[Forge, World], address: str) -> None:
+    made, world = forge
+    document = {"issuer": made.issuer.url, "jwks_uri": address}
+    made.bent["/.well-known/openid-configuration"] = Reply(body=json.dumps(document).encode())
+    with pytest.raises(OutwardRefused):
+        world.identity.federation.issuers.fetch(made.issuer.url)

@@ -17,6 +17,7 @@ from pratique.core.ids import new_id
 from pratique.core.permissions import Caller
 from pratique.identity.errors import CredentialNotFound, NameTaken, PrincipalNotFound
 from pratique.identity.ground import Ground
+from pratique.identity.oauth.sign_ins import end_sign_ins
 from pratique.identity.owners import require_other_owner
 from pratique.identity.rights_reading import all_that_is_given
 from pratique.identity.secrets import new_secret, proof_of
@@ -104,6 +105,7 @@ class PrincipalService:
         tx.execute(sa.update(principals).where(principals.c.id == principal.id).values(state=state))
         if not active:
             tx.execute(sa.delete(sessions).where(sessions.c.principal_id == principal.id))
+            end_sign_ins(tx, principal.id)
         self._memory.changed(tx)
         self._audit.with_change(tx, f"identity.principal.{'enable' if active else 'disable'}", caller, principal.id)
 
@@ -113,6 +115,7 @@ class PrincipalService:
         instant = (tx.now // SECOND + 1) * SECOND
         tx.execute(sa.update(principals).where(principals.c.id == principal.id).values(tokens_from=instant))
         tx.execute(sa.delete(sessions).where(sessions.c.principal_id == principal.id))
+        end_sign_ins(tx, principal.id)
         self._memory.changed(tx)
         self._audit.with_change(tx, "identity.principal.revoke-tokens", caller, principal.id)
 
