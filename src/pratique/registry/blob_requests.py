@@ -227,9 +227,7 @@ class BlobRequests:
     async def _drop(self, scope: HttpScope, ingest: Ingest) -> None:
         await threads_of(scope).continue_with(ingest.abort)
 
-    async def _mount(
-        self, scope: HttpScope, caller: Caller, name: RepositoryName, digest: str, source: str
-    ) -> bool:
+    async def _mount(self, scope: HttpScope, caller: Caller, name: RepositoryName, digest: str, source: str) -> bool:
         """Make a blob of another repository known here; False unless the caller may read it there now.
 
         Whoever pushes here reads what lies here, so a mount must not lead around the gate there. False blocks no
