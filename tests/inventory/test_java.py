@@ -113,7 +113,7 @@ def lying_size(whole: bytes) -> bytes:
 
 
 def other_local_name(whole: bytes) -> bytes:
-    return whole.replace(b"META-INF", b"META-XXX", 1)
+    return whole.replace(b"META-INF", b"META-QQQ", 1)
 
 
 GOOD = zipped({"META-INF/maven/g/a/pom.properties": properties("g", "a", "1").encode()})

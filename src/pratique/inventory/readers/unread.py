@@ -10,7 +10,6 @@ _DATABASES: Final = (
     ("ebuild", r"var/db/pkg/[^/]+/[^/]+/PF", ("PF",), ()),
 )  # fmt: skip
 _LANGUAGES: Final = (
-    ("gem", r"(?:.*/)?specifications/(?:default/)?[^/]+\.gemspec", (), ("gemspec",)),
     ("composer", r"(?:.*/)?vendor/composer/installed\.json", ("installed.json",), ()),
     ("nuget", r".*\.deps\.json", (), ("json",)),
     ("conda", r"(?:.*/)?conda-meta/[^/]+\.json", (), ("json",)),
