@@ -18,6 +18,8 @@ from pratique.identity.types import PrincipalName
 from pratique.recommendations.types import recommendation_id
 
 FORMS = (
+    "/account/password", "/account/passkeys/x/remove", "/principals/x/x", "/groups", "/groups/x/x", "/assignments",
+    "/assignments/x/delete", "/activation", "/activation/x/x", "/reviews/x/fix", "/sessions/x/end",
     "/appearance", "/advisories/fetch", "/exemptions/new",
     "/recommendations/x/assign", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",
     "/sign-in/passkey/options", "/sign-in/link", "/sign-in/password", "/sign-in/new-passkey", "/sign-in/new-passkey/options",
@@ -41,7 +43,7 @@ def test_a_form_without_the_token_of_this_browser_is_refused(
 
 def test_every_form_is_known_to_the_test_above(running: Running) -> None:
     posts = {route.path for route in create_console(running.parts).routes if "POST" in (route.methods or ())}  # type: ignore[attr-defined]
-    listed = {re.sub(r"\{id:str\}", "x", path) for path in posts}
+    listed = {re.sub(r"\{(id|name|verb):str\}", "x", path) for path in posts}
     assert listed == {*FORMS, "/policy-reports"}
 
 

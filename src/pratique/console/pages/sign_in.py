@@ -102,7 +102,7 @@ class SignInPages:
         await self._desk.csrf.checked(request)
         caller = caller_of(request.scope)
         provider = await self._end(caller, caller.session_id) if caller.session_id else ""
-        answer = see_other(f"/sign-in?out={provider}")
+        answer = see_other(f"/sign-in?out={provider}" if provider else "/sign-in?out")
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="lax")
         answer.headers["clear-site-data"] = '"cache"'
         return answer
