@@ -23,7 +23,7 @@ FORMS = (
     "/appearance", "/advisories/fetch", "/exemptions/new",
     "/recommendations/x/assign", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",
     "/sign-in/passkey/options", "/sign-in/link", "/sign-in/password", "/sign-in/new-passkey", "/sign-in/new-passkey/options",
-    "/sign-out", "/account/sessions/x/end", "/device", "/device/decide", "/authorize",
+    "/sign-out", "/account/sessions/x/end", "/device", "/device/decide", "/authorize", "/account/programs/x/end",
 )  # fmt: skip
 
 

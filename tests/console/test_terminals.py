@@ -28,7 +28,7 @@ def begin(running: Running, address: str = "203.0.113.9") -> NewDeviceCode:
 
 def send(client: TestClient, path: str, shown: str, **fields: str) -> str:
     token = Reading(client.get(shown).text).field("csrf")
-    return client.post(path, data={"csrf": token, **fields}).text
+    return client.post(path, data={"csrf": token, **fields}, follow_redirects=True).text
 
 
 def take(running: Running, made: NewDeviceCode) -> dict[str, object]:
@@ -46,6 +46,21 @@ def test_a_person_sees_who_asks_and_says_yes(running: Running, client: TestClien
     assert "may work as you" in done
     answer = take(running, made)
     assert {"access_token", "id_token", "refresh_token"} <= answer.keys()
+
+
+def test_a_person_ends_their_own_programs_and_nobody_elses(running: Running, client: TestClient) -> None:
+    made = begin(running)
+    send(client, "/device/decide", "/device", code=made.user_code, answer="yes")
+    token = str(take(running, made)["access_token"])
+    page = client.get("/account/programs").text
+    path = next(part for part in page.split('"') if part.endswith("/end"))
+    other = browser(running, running.session("eve", role="AcrPull"))
+    assert "No program" in other.get("/account/programs").text
+    assert "not signed in as you" in send(other, path, "/account/programs")
+    assert running.identity.tokens.caller(token, Audience.EXCHANGE).name == "ada"
+    assert "No program" in send(client, path, "/account/programs")
+    with pytest.raises(Exception, match="revoked"):
+        running.identity.tokens.caller(token, Audience.EXCHANGE)
 
 
 def test_a_person_refuses(running: Running, client: TestClient) -> None:

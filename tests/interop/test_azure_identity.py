@@ -4,9 +4,11 @@ import asyncio
 import json
 import ssl
 import threading
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import pytest
@@ -17,6 +19,7 @@ from azure.identity import (
     ClientSecretCredential,
     DeviceCodeCredential,
     EnvironmentCredential,
+    InteractiveBrowserCredential,
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
 )
@@ -295,3 +298,30 @@ def test_the_listener_answers_no_browser_no_proxy_and_nobody_without_proof(
     answer = httpx2.get(f"{listener}{path}?resource=https://vault.azure.net", headers=headers)
     assert answer.status_code == status
     assert "access_token" not in answer.text
+
+
+def test_a_browser_of_the_person(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a browser would do: follow the authorize address to the console, say yes there, go back by the link."""
+    world = serving.world
+    person = world.create("ada", "user")
+    trust = ssl.create_default_context(cafile=serving.ca)
+
+    def browse(address: str) -> bool:
+        def go() -> None:
+            moved = httpx2.get(address, verify=trust)
+            assert moved.status_code == 302
+            console = urlsplit(moved.headers["location"])
+            assert (console.netloc, console.path) == (f"localhost:{serving.port}", "/authorize")
+            machines = world.identity.machines
+            asked = machines.authorizations.read(dict(parse_qsl(console.query)))
+            caller = Caller(person.id, person.name, "user", session_id="s")
+            back = world.run(machines.authorizations.approve(caller, asked, address="127.0.0.1", agent="browser"))
+            httpx2.get(back)
+
+        threading.Thread(target=go).start()
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", browse)
+    with InteractiveBrowserCredential(tenant_id=serving.tenant, timeout=20, **options(serving)) as credential:
+        assert of(serving, credential.get_token(API).token, Audience.MANAGEMENT) == "ada"
+        assert of(serving, credential.get_token(REGISTRY).token) == "ada"

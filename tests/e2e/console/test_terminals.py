@@ -55,6 +55,8 @@ def test_a_code_is_typed_and_approved(served: Running, visit: Open, scheme: str)
     page.get_by_role("button", name="Yes, I started it").press("Enter")
     expect(page.get_by_role("heading", name="Signed in")).to_be_visible()
     look(page, f"{scheme}-done")
+    page.goto("/account/programs")
+    look(page, f"{scheme}-programs")
 
 
 def test_a_program_of_this_machine_gets_its_answer_by_a_link(served: Running, visit: Open) -> None:

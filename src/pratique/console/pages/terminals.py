@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pratique.console import forms
-from pratique.console.pages.desk import Desk
+from pratique.console.pages.desk import Desk, see_other
 from pratique.core.errors import Denied, PratiqueError
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Caller
@@ -40,6 +40,8 @@ class TerminalPages:
             Route("/device", self.ask),
             Route("/device", self.show, methods=["POST"]),
             Route("/device/decide", self.decide, methods=["POST"]),
+            Route("/account/programs", self.programs),
+            Route("/account/programs/{id:str}/end", self.end, methods=["POST"]),
             Route("/authorize", self.authorize),
             Route("/authorize", self.approve, methods=["POST"]),
         ]
@@ -72,6 +74,20 @@ class TerminalPages:
         except PratiqueError as error:
             return self._asking(request, error=error, status=error.status)
         return self._desk.pages.page(request, "terminals/done.html", client=found.client, approved=approve, address="")
+
+    async def programs(self, request: Request) -> Response:
+        """Show which programs are signed in as this person."""
+        person, database = _person(request), self._desk.parts.identity.database
+        rows = await database.read_async(lambda tx: self._machines.sign_ins.own(tx, person))
+        return self._desk.pages.page(request, "terminals/programs.html", rows=rows)
+
+    async def end(self, request: Request) -> Response:
+        """End the sign-in of one program, and every token of it."""
+        await self._desk.csrf.checked(request)
+        person, database = _person(request), self._desk.parts.identity.database
+        wanted = request.path_params["id"]
+        await database.write_async(lambda tx: self._machines.sign_ins.end_own(tx, person, wanted))
+        return see_other("/account/programs")
 
     async def authorize(self, request: Request) -> Response:
         """Show which program on this machine asks, and ask whether that is meant."""

@@ -18,6 +18,7 @@ from pratique.identity.oauth.endpoint import Endpoint, sign_in_plane
 from pratique.identity.oauth.grants import Grants
 from pratique.identity.oauth.issuing import Issuing
 from pratique.identity.oauth.proofs import ClientProofs
+from pratique.identity.oauth.sign_ins import SignIns
 from pratique.identity.principals import PrincipalService
 from pratique.identity.secrets import SecretProofs
 from pratique.identity.token_service import TokenService
@@ -36,6 +37,7 @@ class Machines:
     grants: Grants
     token_service: TokenService
     managed: ManagedIdentities
+    sign_ins: SignIns
     plane: Plane
 
 
@@ -68,6 +70,7 @@ def create_machines(
         issuing=issuing,
         grants=grants,
         token_service=TokenService(ground, tokens, secrets, uses),
+        sign_ins=SignIns(ground),
         managed=ManagedIdentities(ground, principals, audiences, issuing),
         plane=sign_in_plane(endpoint),
     )

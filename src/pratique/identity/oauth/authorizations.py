@@ -82,7 +82,8 @@ class Authorizations:
         """Return what is asked for, or raise GrantRefused; nothing is sent to an address before all of it holds."""
         request = GrantRequest(Place("", ""), query)
         client_id = request.need("client_id")
-        if request.need("response_type") != "code" or request.get("response_mode") not in ("", "query"):
+        # Programs that ask for form_post take a query too; the console's policy sends no form to another origin.
+        if request.need("response_type") != "code" or request.get("response_mode") not in ("", "query", "form_post"):
             raise RequestUnclear("Only codes are given, in the query.", remedy="Ask for response_type=code.")
         if request.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(request.get("code_challenge")):
             raise RequestUnclear("The sign-in is not bound to the program that asks.", remedy="Use PKCE with S256.")

@@ -5,6 +5,8 @@
   minute more, for answers that got lost. An older one was copied: then the whole sign-in ends.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +15,7 @@ from pratique.core.clock import SECOND
 from pratique.core.database import Transaction
 from pratique.core.ids import new_id
 from pratique.core.permissions import Caller
+from pratique.identity.errors import CredentialNotFound
 from pratique.identity.ground import Ground
 from pratique.identity.oauth import clients
 from pratique.identity.oauth.errors import GrantRefused
@@ -23,6 +26,19 @@ from pratique.identity.types import CredentialKind
 _GRACE = 30 * SECOND
 KIND: CredentialKind = "sign-in"
 _MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A program that is signed in as somebody."""
+
+    id: str
+    client: str
+    address: str
+    agent: str
+    created_at: int
+    renewed_at: int
+    expires_at: int
 
 
 class SignIns:
@@ -78,6 +94,29 @@ class SignIns:
         detail = {"credential": caller.credential_id, "why": "a refresh token came back that had been used"}
         self._audit.with_change(tx, "identity.sign-in.end", caller, caller.principal_id, detail)
         return None
+
+    def own(self, tx: Transaction, caller: Caller) -> Sequence[SignIn]:
+        """Return the programs that are signed in as the caller, the youngest first."""
+        mine = sa.and_(credentials.c.principal_id == caller.principal_id, credentials.c.expires_at > tx.now)
+        rows = tx.execute(
+            sa.select(credentials, sign_ins)
+            .join(sign_ins, sign_ins.c.credential_id == credentials.c.id)
+            .where(mine)
+            .order_by(credentials.c.id.desc())
+        ).all()
+        return [
+            SignIn(row.id, row.label, row.address, row.agent, row.created_at, row.renewed_at, row.expires_at)
+            for row in rows
+        ]
+
+    def end_own(self, tx: Transaction, caller: Caller, credential_id: str) -> None:
+        """End one of the caller's own sign-ins, and every token of it; needs no right."""
+        mine = sa.and_(credentials.c.principal_id == caller.principal_id, credentials.c.kind == KIND)
+        done = tx.execute(sa.delete(credentials).where(mine, credentials.c.id == credential_id))
+        if not done.rowcount:
+            raise CredentialNotFound("That program is not signed in as you.", remedy="Load the page again.")
+        self._memory.changed(tx)
+        self._audit.with_change(tx, "identity.sign-in.end", caller, caller.principal_id, {"credential": credential_id})
 
     def _make_room(self, tx: Transaction, principal_id: str) -> None:
         held = sa.and_(credentials.c.principal_id == principal_id, credentials.c.kind == KIND)
