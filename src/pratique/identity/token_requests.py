@@ -8,7 +8,6 @@ docs/AAD-OAuth.md.
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -97,7 +96,7 @@ def basic(authorization: str) -> tuple[str, str]:
         raise SignInRefused("The token endpoint takes Basic authentication.")
     try:
         name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of UTF-8, and for what is not ASCII
         raise SignInRefused("The Basic authentication cannot be read.") from None
     if not colon:
         raise SignInRefused("The Basic authentication has no secret.")

@@ -57,7 +57,7 @@ def opened(token: str) -> Unverified:
     if len(token) > MAX_LENGTH or not token.isascii() or len(parts) != 3:
         raise refused("The assertion cannot be read.")
     header, claims = (_object(part) for part in parts[:2])
-    if header.get("alg") not in ALGORITHMS or "crit" in header or "b64" in header:
+    if str(header.get("alg")) not in ALGORITHMS or "crit" in header or "b64" in header:
         raise refused("The assertion is signed in a way that is not taken here.", "Sign it with PS256, RS256 or ES256.")
     return Unverified(token, header, claims)
 

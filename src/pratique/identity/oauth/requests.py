@@ -1,7 +1,6 @@
 """One request to the Entra-shaped endpoints, read once: who asks from where, for which tenant, with which fields."""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
@@ -90,7 +89,7 @@ def _with_basic(fields: dict[str, str], authorization: str) -> dict[str, str]:
     scheme, _, value = authorization.partition(" ")
     try:
         name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of UTF-8, and for what is not ASCII
         name, colon, secret = "", "", ""
     if scheme.lower() != "basic" or not colon:
         raise ClientRefused("The authorization header cannot be read.", remedy="Send Basic, or client_secret.")
