@@ -20,6 +20,7 @@ COMMANDS: Table = {
         "cache": Entry("pratique.cli.cache", "Fill repositories from other registries when they are pulled."),
         "events": Entry("pratique.cli.events", "Read what happened, as CloudEvents, and follow what happens."),
         "import": Entry("pratique.cli.importing", "Copy an image into this registry, by the server."),
+        "verify": Entry("pratique.cli.verify", "Say who signed an image, and whom of them you trust."),
         "webhook": Entry("pratique.cli.webhook", "Have events delivered to an address, signed and in order."),
         "registry": Entry("pratique.cli.registry", "Look at repositories, tags and gates."),
     },

@@ -1,10 +1,10 @@
 """Reads pushed manifests strictly: what two readers could take differently is refused. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from pratique.core import strict_json as strict
 from pratique.core.digests import Digest
 from pratique.core.errors import Invalid
 from pratique.registry.errors import ManifestInvalid
@@ -128,11 +128,9 @@ def parse_manifest(content: bytes, media_type: str) -> Manifest:
 def strict_json(content: bytes) -> Any:
     """Return the value, or raise ManifestInvalid: UTF-8, no duplicate key, no NaN, at most 32 levels."""
     try:
-        value = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_constant)
-    except (ValueError, RecursionError) as error:
-        raise ManifestInvalid("the manifest is not JSON", remedy=str(error)[:200]) from error
-    _check_depth(value, MAX_DEPTH)
-    return value
+        return strict.parse(content, what="the manifest", depth=MAX_DEPTH)
+    except strict.NotStrictJson as error:
+        raise ManifestInvalid(error.message, remedy=error.remedy) from error
 
 
 def _image(body: Mapping[str, Any], media_type: str) -> Manifest:
@@ -262,25 +260,6 @@ def _text(entry: Mapping[str, Any], name: str, *, limit: int = MAX_TEXT) -> str:
     if not isinstance(value, str) or len(value) > limit or not value.isprintable():
         _refuse(f"{name} is not a short text")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    entries = dict(pairs)
-    if len(entries) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return entries
-
-
-def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _check_depth(value: Any, left: int) -> None:
-    if left < 0:
-        _refuse(f"it is nested deeper than {MAX_DEPTH} levels")
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for child in children:
-        _check_depth(child, left - 1)
 
 
 def _refuse(message: str, remedy: str = "") -> NoReturn:

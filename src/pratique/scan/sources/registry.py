@@ -63,6 +63,11 @@ class RegistryBlobs:
         with self._get(f"{kind}/{descriptor.digest or self.reference.target}", accept) as response:
             return _bounded(response)
 
+    def referrers(self, digest: str) -> bytes:
+        """The index of what refers to a digest (OCI distribution-spec v1.1, end-12). Raises `NotFound`."""
+        with self._get(f"referrers/{digest}", "application/vnd.oci.image.index.v1+json") as response:
+            return _bounded(response)
+
     @contextmanager
     def layer(self, descriptor: Descriptor) -> Iterator[BinaryIO]:
         with self._get(f"blobs/{descriptor.digest}", "*/*") as response:

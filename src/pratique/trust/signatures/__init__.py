@@ -1,0 +1,1 @@
+"""Signatures and attestations: read, verified, explained. Pure: no database, no network."""
