@@ -102,7 +102,8 @@ def test_ranges_of_a_blob_of_several_segments(pusher: Client) -> None:
         assert got.headers["content-range"] == f"bytes {first}-{first + len(part) - 1}/{len(CONTENT)}"
     assert pusher.blob(NAME, DIGEST, range="bytes=3000000-").status_code == 416
     assert pusher.blob(NAME, DIGEST, range="bytes=-0").status_code == 416
-    for odd in ("bytes=0-1,5-9", "lines=0-1", "bytes=5-1", "bytes=a-b"):
+    assert pusher.blob(NAME, DIGEST, range="bytes=5-1").status_code == 416
+    for odd in ("bytes=0-1,5-9", "lines=0-1", "bytes=a-b"):
         assert pusher.blob(NAME, DIGEST, range=odd).status_code == 200
 
 
