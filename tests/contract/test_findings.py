@@ -4,12 +4,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from pratique.core.clock import DAY, FakeClock
 from pratique.core.database import Cursors, Database, Epochs, Transaction
 from pratique.core.errors import Invalid, NotFound
 from pratique.core.findings.store import FindingStore
-from pratique.core.findings.types import Exemption, Finding, FindingChange, FindingFilter, Occurrence, Severity, Sort
+from pratique.core.findings.tables import findings
+from pratique.core.findings.types import (
+    Exemption,
+    Finding,
+    FindingChange,
+    FindingFilter,
+    Occurrence,
+    Severity,
+    Sort,
+    StoredFinding,
+)
 from pratique.core.ids import new_id
 
 STORE = FindingStore()
@@ -323,3 +334,68 @@ def test_ten_thousand_occurrences_in_one_transaction(database: Database) -> None
     assert not record(database, *many).changed
     assert len(record(database, *many[:10]).resolved) == 9_990
     assert sum(database.read(lambda tx: STORE.counts(tx, OPEN)).values()) == 10
+
+
+@pytest.fixture
+def many(database: Database) -> Database:
+    """Four thousand open findings of every risk, with ties and without a likelihood, and as many resolved ones."""
+
+    def fill(tx: Transaction) -> None:
+        base = tx.execute(sa.select(findings)).one()._asdict()
+        fixed = {name: value for name, value in base.items() if name not in {"id", "risk"}}
+        rows = [
+            fixed
+            | {
+                "key": f"{number:032}", "severity": Severity.of_rank(number % 6).value, "severity_rank": number % 6, "exploited": number % 7 == 0,
+                "likelihood": (None, 0.25, 0.0, 0.999, 1.0)[number % 5], "resolved_at": (None, 1)[number % 2],
+            }
+            for number in range(8000)
+        ]  # fmt: skip
+        tx.execute(sa.insert(findings), rows)
+
+    record(database, finding())
+    database.write(fill)
+    database.write(lambda tx: tx.connection.exec_driver_sql("ANALYZE"))
+    return database
+
+
+def walk(database: Database, limit: int) -> list[StoredFinding]:
+    seen: list[StoredFinding] = []
+    cursor: str | None = None
+    while True:
+        page = database.read(lambda tx, at=cursor: STORE.search(tx, OPEN, CURSORS, cursor=at, limit=limit))
+        seen += page.items
+        cursor = page.next
+        if cursor is None:
+            return seen
+
+
+def test_pages_by_risk_show_each_finding_once_and_the_worst_first(many: Database) -> None:
+    seen = [one.finding for one in walk(many, 499)]
+    risk = [(one.exploited, one.severity.rank, -1.0 if one.likelihood is None else one.likelihood) for one in seen]
+    assert risk == sorted(risk, reverse=True)
+    assert len(set(risk)) < len(seen) == 4001
+
+
+def test_a_page_by_risk_is_read_from_the_index_where_it_begins(many: Database) -> None:
+    """Neither the first page nor one far in sorts all rows, or walks past those of the pages before."""
+    asked: list[tuple[str, Any]] = []
+
+    def remember(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if "FROM findings" in statement:
+            asked.append((statement, parameters))
+
+    def look(tx: Transaction) -> list[str]:
+        sa.event.listen(tx.connection, "before_cursor_execute", remember)
+        first = STORE.search(tx, OPEN, CURSORS, limit=20)
+        STORE.search(tx, OPEN, CURSORS, limit=20, cursor=first.next)
+        sa.event.remove(tx.connection, "before_cursor_execute", remember)
+        explain = "EXPLAIN QUERY PLAN " if tx.dialect == "sqlite" else "EXPLAIN "
+        return [str(tx.connection.exec_driver_sql(explain + text, values).all()) for text, values in asked]
+
+    first, next_ = many.read(look)
+    for plan in (first, next_):
+        assert "ix_findings_risk" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
+        assert "Sort" not in plan, plan
+    assert "(risk<?)" in next_ or "Index Cond: (ROW(risk, id) < ROW(" in next_, next_

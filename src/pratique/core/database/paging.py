@@ -64,6 +64,9 @@ def after(
     columns: Sequence[sa.ColumnElement[Any]], position: Sequence[Any], *, descending: Sequence[bool]
 ) -> sa.ColumnElement[bool]:
     """Return the condition for rows that come after `position` in the order of `columns` (none of them null)."""
+    if len(set(descending)) == 1:  # as one comparison of rows: an index that holds the columns is entered at the place
+        held_row = sa.tuple_(*(sa.literal(held, column.type) for column, held in zip(columns, position, strict=True)))
+        return sa.tuple_(*columns) < held_row if descending[0] else sa.tuple_(*columns) > held_row
     clauses: list[sa.ColumnElement[bool]] = []
     for index, (column, value) in enumerate(zip(columns, position, strict=True)):
         equal = [other == held for other, held in zip(columns[:index], position[:index], strict=True)]

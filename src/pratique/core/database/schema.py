@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
 
 metadata = sa.MetaData(
     naming_convention={
@@ -36,6 +37,13 @@ class JsonText(sa.TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
         return None if value is None else msgspec.json.decode(value)
+
+
+@compiles(sa.Computed, "postgresql")
+def _stored(column: sa.Computed, compiler: Any, **_: Any) -> str:
+    """Say STORED on every version, for only that can be indexed there; SQLite indexes what it does not store."""
+    text = compiler.sql_compiler.process(column.sqltext, include_table=False, literal_binds=True)
+    return f"GENERATED ALWAYS AS ({text}) STORED"
 
 
 epochs = sa.Table(

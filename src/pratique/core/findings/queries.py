@@ -20,10 +20,9 @@ from pratique.core.findings.types import (
     StoredOccurrence,
 )
 
-_LIKELIHOOD = sa.func.coalesce(findings.c.likelihood, -1.0)
 _EXPLOITED = sa.cast(findings.c.exploited, sa.Integer)
 _ORDERS: Mapping[Sort, tuple[tuple[sa.ColumnElement[Any], ...], bool]] = {
-    "risk": ((_EXPLOITED, findings.c.severity_rank, _LIKELIHOOD, findings.c.id), True),
+    "risk": ((findings.c.risk, findings.c.id), True),
     "newest": ((findings.c.first_seen, findings.c.id), True),
     "oldest": ((findings.c.first_seen, findings.c.id), False),
     "lineage": ((findings.c.lineage, findings.c.id), False),

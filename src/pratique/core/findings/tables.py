@@ -34,6 +34,12 @@ findings = sa.Table(
     sa.Column("due_at", Micros),
     sa.Column("exemption_id", Id),
     sa.Column("exempt_until", Micros),
+    # One number that sorts as (exploited, rank, likelihood or none) does: an index of both engines holds it as it is.
+    sa.Column(
+        "risk",
+        sa.Float,
+        sa.Computed("CAST(exploited AS INTEGER) * 100 + severity_rank * 10 + coalesce(likelihood, -1.0)"),
+    ),
 )
 _open = findings.c.resolved_at.is_(None)
 sa.Index("uq_findings_key", findings.c.key, unique=True)
@@ -42,8 +48,7 @@ sa.Index("ix_findings_lineage", findings.c.lineage)
 sa.Index("ix_findings_action", findings.c.action, sqlite_where=_open, postgresql_where=_open)
 sa.Index(
     "ix_findings_risk",
-    findings.c.exploited,
-    findings.c.severity_rank,
+    findings.c.risk,
     findings.c.id,
     sqlite_where=_open,
     postgresql_where=_open,

@@ -184,6 +184,40 @@ def upgrade() -> None:
         sa.UniqueConstraint("prefix", name="uq_quotas_prefix"),
     )
     op.create_table(
+        "retention_rules",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("prefix", TextC, nullable=False),
+        sa.Column("tags", TextC, nullable=False, comment="patterns; '' for a rule about untagged manifests only"),
+        sa.Column("keep_newest", sa.Integer(), nullable=True),
+        sa.Column("keep_versions", sa.Integer(), nullable=True),
+        sa.Column("pushed_within", sa.BigInteger(), nullable=True, comment="microseconds, as below"),
+        sa.Column("pulled_within", sa.BigInteger(), nullable=True),
+        sa.Column("untagged_after", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_retention_rules"),
+    )
+    with op.batch_alter_table("retention_rules", schema=None) as batch_op:
+        batch_op.create_index("ix_retention_rules_prefix", ["prefix"], unique=False)
+
+    op.create_table(
+        "retention_runs",
+        sa.Column("id", Id, nullable=False, comment="the job that does it"),
+        sa.Column("prefix", TextC, nullable=False),
+        sa.Column("requested_by", TextC, nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "done_to", TextC, nullable=False, comment="the last repository that is done; a run goes on behind it"
+        ),
+        sa.Column("tags", sa.BigInteger(), nullable=False),
+        sa.Column("manifests", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_retention_runs"),
+    )
+    with op.batch_alter_table("retention_runs", schema=None) as batch_op:
+        batch_op.create_index("ix_retention_runs_started_at", ["started_at"], unique=False)
+
+    op.create_table(
         "review_marks",
         sa.Column("name", TextC, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -610,6 +644,15 @@ def upgrade() -> None:
         batch_op.create_index("ix_managed_identity_holders_holder_id", ["holder_id"], unique=False)
 
     op.create_table(
+        "manifest_pulls",
+        sa.Column("manifest_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("pulled_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name="fk_manifest_pulls_manifest_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", name="pk_manifest_pulls"),
+    )
+    op.create_table(
         "missing_blobs",
         sa.Column("manifest_id", sa.BigInteger(), nullable=False),
         sa.Column("digest", TextC, nullable=False),
@@ -650,6 +693,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("credential_id", name="pk_sign_ins"),
         comment="People's sign-ins from terminals and programs; the credential says whose and until when.",
     )
+    op.create_table(
+        "untagged_manifests",
+        sa.Column("manifest_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["manifest_id"], ["manifests.id"], name="fk_untagged_manifests_manifest_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("manifest_id", name="pk_untagged_manifests"),
+    )
     with op.batch_alter_table("assignments", schema=None) as batch_op:
         batch_op.add_column(sa.Column("condition", sa.Text(), nullable=True, comment="on which repositories it holds"))
         batch_op.add_column(
@@ -658,6 +710,26 @@ def upgrade() -> None:
             )
         )
         batch_op.create_index("ix_assignments_activation_id", ["activation_id"], unique=False)
+
+    with op.batch_alter_table("findings", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "risk",
+                sa.Float(),
+                sa.Computed(
+                    "CAST(exploited AS INTEGER) * 100 + severity_rank * 10 + coalesce(likelihood, -1.0)",
+                ),
+                nullable=True,
+            )
+        )
+        batch_op.drop_index("ix_findings_risk", sqlite_where=sa.text("resolved_at IS NULL"))
+        batch_op.create_index(
+            "ix_findings_risk",
+            ["risk", "id"],
+            unique=False,
+            sqlite_where=sa.text("resolved_at IS NULL"),
+            postgresql_where=sa.text("resolved_at IS NULL"),
+        )
 
     with op.batch_alter_table("manifests", schema=None) as batch_op:
         batch_op.add_column(sa.Column("locks", sa.Integer(), server_default="0", nullable=False))
