@@ -7,7 +7,6 @@ not be fetched or opened; 6 it could not be assessed, so that silence is never t
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ import typer
 
 from pratique.cli.exits import Exit
 from pratique.cli.progress import TerminalReporter
+from pratique.scan.report.forms import Form
 
 if TYPE_CHECKING:
     from pratique.advisories.service import AdvisoryStore
@@ -28,15 +28,6 @@ app = typer.Typer(help="Read an image, archive, root file system or SBOM and say
 
 
 _PAPER_WIDTH = 160
-
-
-class Form(StrEnum):
-    """Forms of output."""
-
-    TABLE = "table"
-    JSON = "json"
-    SARIF = "sarif"
-    CYCLONEDX = "cyclonedx"
 
 
 @app.command()
@@ -175,25 +166,13 @@ def _write(results: "list[ScanResult]", form: Form, path: Path | None, *, everyt
             for result in results:
                 table.show(console, result, everything=everything)
         return
-    text = _document(results, form)
+    from pratique.scan.report.forms import text_of
+
+    text = text_of(results, form)
     if path is None:
         print(text)
     else:
         path.write_text(text + "\n", encoding="utf-8")
-
-
-def _document(results: "list[ScanResult]", form: Form) -> str:
-    """One document a result; several as a list, SARIF as runs of one log."""
-    import msgspec
-
-    from pratique.scan.report import as_json, cyclonedx, sarif
-
-    make = {Form.JSON: as_json.document, Form.SARIF: sarif.document, Form.CYCLONEDX: cyclonedx.document}[form]
-    documents = [make(result) for result in results]
-    whole: object = documents[0] if len(documents) == 1 else documents
-    if form is Form.SARIF and len(documents) > 1:
-        whole = {**documents[0], "runs": [run for document in documents for run in document["runs"]]}
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
 
 
 def _answer(results: "list[ScanResult]", fail_on: str) -> Exit:

@@ -108,6 +108,15 @@ def test_the_sbom_that_was_written_scans_alike(image: Any, tmp_path: Path) -> No
     assert [one["vulnerability"] for one in again["findings"]] == [one["vulnerability"] for one in direct["findings"]]
 
 
+@pytest.mark.parametrize("form", ["spdx-json", "spdx3-json"])
+def test_spdx_is_written_and_scans_alike(image: Any, tmp_path: Path, form: str) -> None:
+    path = tmp_path / "sbom.json"
+    run(image, "-o", form, "--output-file", str(path))
+    direct, again = json.loads(run(image, "-o", "json")), json.loads(run("--sbom", str(path), "-o", "json"))
+    assert [one["vulnerability"] for one in again["findings"]] == [one["vulnerability"] for one in direct["findings"]]
+    assert again["packages"] == direct["packages"] > 0
+
+
 def layout_of(folder: Path, *parts: bytes) -> Any:
     layout = Layout(folder)
     layout.add(layout.manifest([gzipped(part + END) for part in parts]), "x")

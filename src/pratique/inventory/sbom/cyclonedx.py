@@ -6,28 +6,29 @@ that matching needs.
 
 import hashlib
 from typing import Any
-from uuid import UUID
 
 import pratique
-from pratique.inventory.types import ImageInventory, NotAssessed, Origin, Package
+from pratique.inventory.sbom import identity
+from pratique.inventory.types import ImageInventory, Origin, Package
 
 Json = dict[str, Any]
 
 
 def document(inventory: ImageInventory, name: str, digest: str, when: str) -> Json:
     """The SBOM of an image. `when` is an RFC 3339 instant. Equal inventories of one digest share a serial number."""
-    serial = hashlib.sha256(f"{digest or name}\n{inventory.package_set.digest}".encode()).digest()[:16]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{UUID(bytes=serial, version=4)}",
+        "serialNumber": f"urn:uuid:{identity.serial(inventory, name, digest)}",
         "version": 1,
         "metadata": {
             "timestamp": when,
             "tools": {"components": [{"type": "application", "name": "pratique", "version": pratique.__version__}]},
             "component": _subject(name, digest),
-            "properties": [_property("pratique:not-assessed", _said(problem)) for problem in inventory.not_assessed],
+            "properties": [
+                _property("pratique:not-assessed", identity.said(problem)) for problem in inventory.not_assessed
+            ],
         },
         "components": [*_system(inventory), *(_component(one, origin) for one, origin in inventory.placed())],
         "compositions": [{"aggregate": "incomplete" if inventory.not_assessed else "unknown", "assemblies": ["image"]}],
@@ -70,16 +71,7 @@ def _component(package: Package, origin: Origin) -> Json:
     }
     if package.vendor:
         component["publisher"] = package.vendor
-    properties = [
-        _property(f"pratique:{name}", value)
-        for name, value in (
-            ("location", package.location),
-            ("owned-by", package.owned_by),
-            ("repository", package.repository),
-            ("layer", origin.diff_id),
-        )
-        if value
-    ]
+    properties = [_property(key, value) for key, value in identity.properties(package, origin)]
     if properties:
         component["properties"] = properties
     return component
@@ -87,7 +79,3 @@ def _component(package: Package, origin: Origin) -> Json:
 
 def _property(name: str, value: str) -> Json:
     return {"name": name, "value": value}
-
-
-def _said(problem: NotAssessed) -> str:
-    return f"{problem.what}: {problem.reason} ({problem.code})"

@@ -1,11 +1,11 @@
-"""SBOM documents in: CycloneDX 1.4 to 1.7 JSON and SPDX 2.2 and 2.3 JSON, told apart by what they say they are.
+"""SBOM documents in: CycloneDX 1.4 to 1.7, SPDX 2.2, 2.3 and 3.0, as JSON, told apart by what they say they are.
 
 What a document lists and this version cannot judge is counted as not assessed; a document without any readable package
 is an image that cannot be assessed. What an SBOM says is its writer's word.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -50,7 +50,7 @@ def read_sbom(path: Path) -> ImageInventory:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        raise UnreadableImage(f"{path} is no JSON.", remedy="Give CycloneDX or SPDX 2 as JSON.") from None
+        raise UnreadableImage(f"{path} is no JSON.", remedy="Give CycloneDX or SPDX as JSON.") from None
     return inventory_of(document, str(path))
 
 
@@ -60,8 +60,10 @@ def inventory_of(document: Any, where: str) -> ImageInventory:
         components, distro = _cyclonedx(document)
     elif isinstance(document, dict) and str(document.get("spdxVersion", "")).startswith("SPDX-2"):
         components, distro = _spdx(document), None
+    elif isinstance(document, dict) and str(document.get("@context", "")).startswith("https://spdx.org/rdf/3."):
+        components, distro = _spdx3(document), None
     else:
-        raise UnreadableImage(f"{where} is neither CycloneDX nor SPDX 2.", remedy="Give one of them, as JSON.")
+        raise UnreadableImage(f"{where} is neither CycloneDX nor SPDX.", remedy="Give one of them, as JSON.")
     return _inventory(components, distro, where)
 
 
@@ -149,5 +151,29 @@ def _spdx(document: dict[str, Any]) -> list[Component]:
             ),
             "",
         )
-        components.append(Component(str(fields.get("name", "")), purl))
+        components.append(Component(str(fields.get("name", "")), purl, _annotated(fields.get("annotations"))))
+    return components
+
+
+def _annotated(value: Any) -> dict[str, str]:
+    """What this product's own SPDX says of a package in annotations, one fact each."""
+    notes = value if isinstance(value, list) else []
+    return _facts(str(note.get("comment", "")) for note in notes if isinstance(note, dict))
+
+
+def _facts(lines: Iterable[str]) -> dict[str, str]:
+    pairs = (line.partition("=") for line in lines)
+    return {name: text for name, _, text in pairs if name.startswith("pratique:")}
+
+
+def _spdx3(document: dict[str, Any]) -> list[Component]:
+    graph = document.get("@graph")
+    components = []
+    for fields in graph[:_COMPONENTS] if isinstance(graph, list) else []:
+        if not isinstance(fields, dict) or fields.get("type") != "software_Package":
+            continue
+        if fields.get("software_primaryPurpose") in ("container", "operatingSystem"):
+            continue
+        facts = _facts(str(fields.get("software_sourceInfo", "")).split("\n"))
+        components.append(Component(str(fields.get("name", "")), str(fields.get("software_packageUrl", "")), facts))
     return components
