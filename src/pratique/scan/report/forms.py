@@ -1,6 +1,6 @@
 """The forms that a scan's result can be written in, by name; each made in full before the first byte is written."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -18,15 +18,26 @@ class Form(StrEnum):
     CYCLONEDX = "cyclonedx"
     SPDX2 = "spdx-json"
     SPDX3 = "spdx3-json"
+    JUNIT = "junit"
+    GITLAB = "gitlab"
+    GITHUB = "github"
+    HTML = "html"
 
 
 def text_of(results: Sequence[ScanResult], form: Form) -> str:
     """Return one document: of several results a list, where the form has no way of its own to hold them."""
-    return _json(_whole(results, form))
+    from pratique.scan.report import github, html, junit
+
+    if form is Form.JUNIT:
+        return junit.document(results)
+    if form is Form.HTML:
+        return html.document(results)
+    return _json(github.document(results) if form is Form.GITHUB else _whole(results, form))
 
 
 def _whole(results: Sequence[ScanResult], form: Form) -> object:
-    documents = [_maker(form)(result) for result in results]
+    make = _makers()[form]
+    documents = [make(result) for result in results]
     if len(documents) == 1:
         return documents[0]
     if form is Form.SARIF:
@@ -34,19 +45,19 @@ def _whole(results: Sequence[ScanResult], form: Form) -> object:
     return documents
 
 
-def _maker(form: Form) -> Callable[[ScanResult], dict[str, Any]]:
+def _makers() -> Mapping[Form, Callable[[ScanResult], dict[str, Any]]]:
     from pratique.inventory.sbom import spdx2, spdx3
-    from pratique.scan.report import as_json, cyclonedx, sarif
+    from pratique.scan.report import as_json, cyclonedx, gitlab, sarif
     from pratique.scan.report.instants import rfc3339
 
-    makers: dict[Form, Callable[[ScanResult], dict[str, Any]]] = {
+    return {
         Form.JSON: as_json.document,
         Form.SARIF: sarif.document,
         Form.CYCLONEDX: cyclonedx.document,
         Form.SPDX2: lambda one: spdx2.document(one.inventory, one.subject, one.digest, rfc3339(one.scanned_at)),
         Form.SPDX3: lambda one: spdx3.document(one.inventory, one.subject, one.digest, rfc3339(one.scanned_at)),
+        Form.GITLAB: gitlab.document,
     }
-    return makers[form]
 
 
 def _json(value: object) -> str:
