@@ -15,7 +15,9 @@ from tests.postgresql import Cluster
 
 from pratique.core.database import Database, create_schema, open_database
 from pratique.core.errors import Conflict
+from pratique.core.progress import NullReporter
 from pratique.migrations import run
+from pratique.migrations.apply import upgrade
 from pratique.migrations.run import check, migrate, revisions
 from pratique.migrations.tables import metadata
 
@@ -39,7 +41,22 @@ def read(url: str, body: Callable[[Any], Any]) -> Any:
         database.close()
 
 
-def schema_of(tx: Any) -> dict[str, Any]:
+def create(url: str, state_dir: Path) -> None:
+    migrate(url, state_dir)
+
+
+def walk_revisions(url: str, _state_dir: Path) -> None:
+    """Bring an empty database to this version as one of the first release is brought there: by every revision."""
+    database = open_database(url)
+    database.write(lambda tx: upgrade(tx.connection, run.VERSIONS, NullReporter()))
+    database.close()
+
+
+both_ways = pytest.mark.parametrize("make", [create, walk_revisions])
+Make = Callable[[str, Path], None]
+
+
+def schema_of(tx: Any) -> dict[Any, Any]:
     """Return everything that the engine itself says about its tables."""
     if tx.dialect == "sqlite":
         rows = tx.connection.exec_driver_sql(
@@ -69,11 +86,12 @@ def _parts(sql: str) -> list[str]:
     return [head, end.strip(), *sorted(part.strip() for part in body.split(", "))]
 
 
+@both_ways
 def test_a_migrated_database_is_what_the_tables_say(
-    empty_url: str, state_dir: Path, request: pytest.FixtureRequest
+    empty_url: str, state_dir: Path, request: pytest.FixtureRequest, make: Make
 ) -> None:
     database_url = request.getfixturevalue(f"{empty_url.partition(':')[0]}_url")
-    migrate(empty_url, state_dir)
+    make(empty_url, state_dir)
     declared = open_database(database_url)
     create_schema(declared)
     wanted = declared.read(schema_of)
@@ -85,13 +103,38 @@ def test_a_migrated_database_is_what_the_tables_say(
     }
 
 
-def test_alembic_sees_no_difference(empty_url: str, state_dir: Path) -> None:
-    migrate(empty_url, state_dir)
+@both_ways
+def test_alembic_sees_no_difference(empty_url: str, state_dir: Path, make: Make) -> None:
+    make(empty_url, state_dir)
 
     def compare(tx: Any) -> Any:
         return compare_metadata(MigrationContext.configure(tx.connection, opts={"compare_type": True}), metadata)
 
     assert read(empty_url, compare) == []
+
+
+@both_ways
+def test_a_new_database_says_its_revision_as_alembic_does(empty_url: str, state_dir: Path, make: Make) -> None:
+    make(empty_url, state_dir)
+
+    def kept(tx: Any) -> Any:
+        table = sa.inspect(tx.connection)
+        key = table.get_pk_constraint("alembic_version")
+        (column,) = table.get_columns("alembic_version")
+        value = tx.connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars().all()
+        return value, key["name"], key["constrained_columns"], str(column["type"]), column["nullable"]
+
+    assert read(empty_url, kept) == ([NEWEST], "alembic_version_pkc", ["version_num"], "VARCHAR(32)", False)
+    assert check(empty_url) == ()
+
+
+def test_what_somebody_else_keeps_is_not_taken_for_an_empty_database(empty_url: str, state_dir: Path) -> None:
+    database = open_database(empty_url)
+    database.write(lambda tx: tx.connection.exec_driver_sql("CREATE TABLE findings (mine INTEGER)"))
+    database.close()
+    with pytest.raises(sa.exc.DBAPIError, match="findings"):
+        migrate(empty_url, state_dir, snapshot=False)
+    assert tables(empty_url) == {"findings"}
 
 
 def test_an_upgrade_happens_once(empty_url: str, state_dir: Path) -> None:

@@ -1,6 +1,7 @@
 """Brings a database to this version: one linear history on both engines, a snapshot first, one process at a time.
 
-alembic is slow to import, so it is imported only when there is something to apply.
+An empty database is made from the tables as they are now. alembic is slow to import, so it is imported only when there
+are revisions to apply.
 """
 
 import fcntl
@@ -93,12 +94,31 @@ def _stored(database: Database) -> str | None:
 
 
 def _apply(database: Database, pending: tuple[str, ...], reporter: Reporter) -> None:
-    if pending:
+    if not pending:
+        return
+    reporter.start("Bringing the database to this version", len(pending), "revisions")
+    if pending == revisions():
+        _create(database, pending[-1])
+    else:
         from pratique.migrations.apply import upgrade
 
-        reporter.start("Bringing the database to this version", len(pending), "revisions")
         database.write(lambda tx: upgrade(tx.connection, VERSIONS, reporter))
-        reporter.finish()
+    reporter.finish()
+
+
+def _create(database: Database, newest: str) -> None:
+    """Make an empty database what all revisions together would make it, at a fraction of their time."""
+    from pratique.migrations.tables import metadata
+
+    def body(tx: Transaction) -> None:
+        metadata.create_all(tx.connection, checkfirst=False)  # fails, as the revisions would, where something is
+        tx.connection.exec_driver_sql(
+            "CREATE TABLE alembic_version "
+            "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+        )
+        tx.connection.execute(sa.text("INSERT INTO alembic_version VALUES (:newest)"), {"newest": newest})
+
+    database.write(body)
 
 
 def _snapshot(database: Database, state: Path) -> Path:

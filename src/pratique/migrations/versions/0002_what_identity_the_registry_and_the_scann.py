@@ -190,9 +190,9 @@ def upgrade() -> None:
         sa.Column("tags", TextC, nullable=False, comment="patterns; '' for a rule about untagged manifests only"),
         sa.Column("keep_newest", sa.Integer(), nullable=True),
         sa.Column("keep_versions", sa.Integer(), nullable=True),
-        sa.Column("pushed_within", sa.BigInteger(), nullable=True, comment="microseconds, as below"),
-        sa.Column("pulled_within", sa.BigInteger(), nullable=True),
-        sa.Column("untagged_after", sa.BigInteger(), nullable=True),
+        sa.Column("pushed_within", sa.Integer(), nullable=True, comment="days, as below"),
+        sa.Column("pulled_within", sa.Integer(), nullable=True),
+        sa.Column("untagged_after", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by", Id, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_retention_rules"),
@@ -284,6 +284,19 @@ def upgrade() -> None:
     with op.batch_alter_table("scan_served_names", schema=None) as batch_op:
         batch_op.create_index("ix_scan_served_names_digest", ["digest"], unique=False)
 
+    op.create_table(
+        "scope_maps",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("name", TextC, nullable=False),
+        sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("rules", JsonText(), nullable=False, comment="repositories/NAME/ACTION, sorted"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_by", Id, nullable=False),
+        sa.Column("changed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_scope_maps"),
+        sa.UniqueConstraint("name", name="uq_scope_maps_name"),
+        comment="Those of an installation; the system's own are code.",
+    )
     op.create_table(
         "sign_in_providers",
         sa.Column("id", TextC, nullable=False, comment="short name, part of the address that the provider calls back"),
@@ -504,6 +517,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["quota_id"], ["quotas.id"], name="fk_quota_usage_quota_id"),
         sa.PrimaryKeyConstraint("quota_id", "part", name="pk_quota_usage"),
     )
+    op.create_table(
+        "registry_tokens",
+        sa.Column("principal_id", Id, nullable=False),
+        sa.Column("scope_map_id", Id, nullable=False, comment="of a row in scope_maps, or of one of the system"),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["principal_id"], ["principals.id"], name="fk_registry_tokens_principal_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("principal_id", name="pk_registry_tokens"),
+    )
+    with op.batch_alter_table("registry_tokens", schema=None) as batch_op:
+        batch_op.create_index("ix_registry_tokens_scope_map_id", ["scope_map_id"], unique=False)
+
     op.create_table(
         "right_uses",
         sa.Column("principal_id", Id, nullable=False),
