@@ -222,7 +222,7 @@ def create_api_plane(
 
         return create_management_api(ground, domains, identity, recommendations, create_cursors(ground))
 
-    return management_plane(build, identity.management_authenticator)
+    return management_plane(build, identity.management_authenticator, identity.management_error)
 
 
 def create_console_plane(

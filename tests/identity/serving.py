@@ -59,7 +59,9 @@ def pipeline_of(world: World) -> Pipeline:
         identity.machines.plane,
         Plane("registry", ("registry",), ("/v2/",), _who, problem_json, identity.registry_authenticator),
         management_plane(
-            lambda: create_api([routes.router(identity)], version="test"), identity.management_authenticator
+            lambda: create_api([routes.router(identity)], version="test"),
+            identity.management_authenticator,
+            identity.management_error,
         ),
     ]
     return Pipeline(planes, HostRules("localhost", ()), log_requests=False)

@@ -18,15 +18,15 @@ class TokenRefused(Unauthenticated):
 class TokenRevoked(TokenRefused):
     """A token that was good hangs on something that is no more: its principal, its credential, or a new beginning.
 
-    `evaluated`: the client said that it understands such an end (it sent `xms_cc` with CP1), so a challenge with
-    `insufficient_claims` makes it ask for a new token at once.
+    `claims`: what a client that understands such an end (it sent `xms_cc` with CP1) must ask a new token with, as a
+    challenge carries it; empty for every other client.
     """
 
     code = "token-revoked"
 
-    def __init__(self, message: str, *, evaluated: bool = False, remedy: str = "Ask for a new one.") -> None:
+    def __init__(self, message: str, *, claims: str = "", remedy: str = "Ask for a new one.") -> None:
         super().__init__(message, remedy=remedy)
-        self.evaluated = evaluated
+        self.claims = claims
 
 
 class LockedOut(TooManyRequests):
@@ -67,6 +67,14 @@ class ProviderNotFound(NotFound):
 
 class RoleNotFound(NotFound):
     code = "role-not-found"
+
+
+class ScopeMapNotFound(NotFound):
+    code = "scope-map-not-found"
+
+
+class RegistryTokenNotFound(NotFound):
+    code = "registry-token-not-found"
 
 
 class SessionNotFound(NotFound):

@@ -13,7 +13,7 @@ from pratique.core.sealed import SealedColumns
 from pratique.core.settings.schema import Identity as IdentitySettings
 from pratique.identity.activation import ActivationService
 from pratique.identity.assignments import AssignmentService
-from pratique.identity.audiences import Audiences
+from pratique.identity.audiences import API, Audiences
 from pratique.identity.authentication import BearerAuthenticator, ConsoleAuthenticator, ManagementAuthenticator
 from pratique.identity.authorizer import RightsAuthorizer
 from pratique.identity.custom_roles import RoleService
@@ -23,7 +23,8 @@ from pratique.identity.groups import GroupService
 from pratique.identity.growth import Growth
 from pratique.identity.holders import Holders
 from pratique.identity.links import Links
-from pratique.identity.oauth.assembly import create_machines
+from pratique.identity.oauth.assembly import create_machines, login_of
+from pratique.identity.oauth.challenges import challenging
 from pratique.identity.oidc.discovery import Discovery
 from pratique.identity.oidc.entering import Entering
 from pratique.identity.oidc.flow import Flow
@@ -34,6 +35,9 @@ from pratique.identity.people import People
 from pratique.identity.principals import PrincipalService
 from pratique.identity.review_fixes import Reviews
 from pratique.identity.rights import RightsMemory
+from pratique.identity.scope_maps.giving import Giving
+from pratique.identity.scope_maps.service import ScopeMaps
+from pratique.identity.scope_maps.tokens import RegistryTokens
 from pratique.identity.sessions import SessionService
 from pratique.identity.steps import Steps
 from pratique.identity.tokens import Tokens
@@ -47,7 +51,7 @@ class IdentityService:
     Attributes: `principals`, `assignments`, `authorizer` (the `Authorizer` of everyone), `tokens`, `token_service`
     (token endpoint), `certificates`, `federation` and `machines` (clients that are no browsers), `links`, `people`,
     `passkeys`, `sessions`, and one authenticator for each plane: `registry_authenticator`,
-    `management_authenticator`, `console_authenticator`.
+    `management_authenticator`, `console_authenticator`; `management_error` says where management tokens are given.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class IdentityService:
         self.token_service = self.machines.token_service
         self.registry_authenticator = BearerAuthenticator(self.tokens, Audience.REGISTRY)
         self.management_authenticator = ManagementAuthenticator(self.tokens, self.sessions)
+        self.management_error = challenging(self.tokens.installation, API, login_of)
         self.console_authenticator = ConsoleAuthenticator(self.sessions)
 
     def _hold_rights(self, ground: Ground, events: EventBus | None) -> None:
@@ -111,6 +116,9 @@ class IdentityService:
         self.activations = ActivationService(ground, self.assignments)
         self.groups = GroupService(ground, self.principals)
         self.holders = Holders(ground)
+        giving = Giving(ground, self.assignments, self.roles)
+        self.scope_maps = ScopeMaps(ground, giving)
+        self.registry_tokens = RegistryTokens(ground, self.principals, giving)
         self.reviews = Reviews(
             ground,
             principals=self.principals,

@@ -24,6 +24,7 @@ from pratique.core.permissions import Bound, Caller
 from pratique.identity.access import Access, bounds_of
 from pratique.identity.audiences import Audiences
 from pratique.identity.errors import TokenRefused, TokenRevoked
+from pratique.identity.oauth.challenges import claims_from
 from pratique.identity.rights import RightsMemory
 from pratique.identity.types import Audience
 
@@ -86,6 +87,10 @@ def _loaded(jwk: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def _evaluated(claims: Mapping[str, Any]) -> bool:
+    return "CP1" in claims.get("xms_cc", ())
+
+
 class Tokens:
     """Issues tokens through the key process and verifies them without it; safe on any thread."""
 
@@ -134,13 +139,18 @@ class Tokens:
             "aud": resource or audience.value,
             "exp": now + int(lifetime),
             "nbf": now,
-            "iat": now,
+            "iat": max(now, self._holds_from(subject)),
             "jti": new_id(),
             "cid": credential_id,
         }
         if access is not None:
             claims["access"] = [entry.as_claim() for entry in access]
         return self.signed(claims, _TYPES.get(audience, _TYPE))
+
+    def _holds_from(self, subject: str) -> int:
+        """Return the second before which its tokens were revoked: one asked for in the rest of that second is new."""
+        rights = self._memory.of(subject)
+        return max(self._memory.floor(), rights.tokens_from if rights else 0) // SECOND
 
     def signed(self, claims: Mapping[str, Any], typ: str = _TYPE) -> str:
         """Return claims signed by the active key; for tokens that this installation does not take itself."""
@@ -165,16 +175,14 @@ class Tokens:
     def caller_of(self, verified: Verified) -> Caller:
         """Return who a verified token stands for, or raise TokenRevoked when something it hangs on is no more."""
         rights = self._memory.of(verified.subject)
-        again = verified.evaluated
+        again = claims_from(self._clock.now()) if verified.evaluated else ""
         floor = self._memory.floor()
         if rights is None or not rights.active or verified.issued_at * SECOND < max(rights.tokens_from, floor):
-            raise TokenRevoked(
-                "The token's principal is disabled or gone, or its tokens were revoked.", evaluated=again
-            )
+            raise TokenRevoked("The token's principal is disabled or gone, or its tokens were revoked.", claims=again)
         if not rights.holds_credential(verified.credential_id, self._clock.now()):
-            raise TokenRevoked("The credential that the token came from was revoked or has ended.", evaluated=again)
+            raise TokenRevoked("The credential that the token came from was revoked or has ended.", claims=again)
         if verified.actor is not None and not self._acts(verified.actor):
-            raise TokenRevoked("Who got the token for its principal may not act any more.", evaluated=again)
+            raise TokenRevoked("Who got the token for its principal may not act any more.", claims=again)
         return Caller(
             principal_id=rights.principal_id,
             name=rights.name,
@@ -214,7 +222,7 @@ class Tokens:
     def _verify(self, token: str) -> Verified:
         try:
             header = jwt.get_unverified_header(token)
-            key = self._key_for(header)
+            key = self._key_for(token, header)
             claims = jwt.decode(
                 token,
                 key,
@@ -233,13 +241,19 @@ class Tokens:
         except (PyJWTError, Invalid, ValueError, KeyError, TypeError, AttributeError):
             raise TokenRefused("The token does not verify.", remedy="Ask for a new one.") from None
 
-    def _key_for(self, header: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
+    def _key_for(self, token: str, header: Mapping[str, Any]) -> ec.EllipticCurvePublicKey:
         # The header chooses among our own keys and nothing else: no algorithm, no key, no address comes from it.
         if set(header) != {"alg", "typ", "kid"} or header["alg"] != "ES256":
             raise TokenRefused("The token does not verify.", remedy="Ask for a new one.")
         key = self._verification.get(header["kid"]) if isinstance(header["kid"], str) else None
         if key is None:
-            raise TokenRefused("The token was signed by another installation, or by a key that has gone.")
+            # After a theft the keys are forgotten. What the token says of its client is not known to be true then, and
+            # decides no more than whether the refusal tells it to ask again.
+            claims = jwt.decode(token, options={"verify_signature": False})
+            again = claims_from(self._clock.now()) if _evaluated(claims) else ""
+            raise TokenRevoked(
+                "The token was signed by another installation, or by a key that has gone.", claims=again, remedy=""
+            )
         return key
 
     def _of_now(self, claims: Mapping[str, Any], typ: str) -> Verified:
@@ -259,7 +273,7 @@ class Tokens:
             expires_at=ends,
             bound=None if access is None else bounds_of(access),
             actor=claims["act"]["sub"] if "act" in claims else None,
-            evaluated="CP1" in claims.get("xms_cc", ()),
+            evaluated=_evaluated(claims),
             claims=claims,
         )
 

@@ -19,6 +19,7 @@ from pratique.core.errors import (
 )
 from pratique.core.http.answers import retry_header
 from pratique.core.http.plane import ErrorAnswer, HttpScope
+from pratique.identity.oauth.challenges import claims_parts
 from pratique.registry.acr.addresses import AcrAddress, parse_acr_address
 from pratique.registry.addresses import parse_address
 from pratique.registry.errors import Held
@@ -48,7 +49,7 @@ def oci_error(error: PratiqueError, scope: HttpScope) -> ErrorAnswer:
         }
     headers = retry_header(error, "application/json")
     if isinstance(error, Unauthenticated):
-        headers["www-authenticate"] = challenge(scope)
+        headers["www-authenticate"] = challenge(scope, error)
     if isinstance(error, Held):
         headers["retry-after"] = str(HELD_RETRY)
     if isinstance(error, RangeInvalid) and "size" in error.detail and scope["method"] in {"GET", "HEAD"}:
@@ -63,13 +64,14 @@ def sentence(error: PratiqueError) -> str:
     return f"{error.message}{' ' if error.message.endswith(('.', '!', '?')) else ': '}{error.remedy}"
 
 
-def challenge(scope: HttpScope) -> str:
+def challenge(scope: HttpScope, error: PratiqueError | None = None) -> str:
     """Return the Bearer challenge of this request (no blank after a comma: some clients split at blanks)."""
     host = host_of(scope)
     parts = [f'realm="{scope["scheme"]}://{host}/oauth2/token"', f'service="{host}"']
     wanted = _token_scope(scope)
     if wanted:
         parts.append(f'scope="{wanted}"')
+    parts += claims_parts(error)
     return f"Bearer {','.join(parts)}"
 
 

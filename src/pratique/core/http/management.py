@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from pratique.core.errors import Unauthenticated
 from pratique.core.http.answers import problem_json
-from pratique.core.http.plane import Authenticator, HttpScope, Plane, Receive, Send, caller_of
+from pratique.core.http.plane import Authenticator, ErrorShape, HttpScope, Plane, Receive, Send, caller_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -46,14 +46,16 @@ class ManagementApi:
         await app(scope, receive, send)
 
 
-def management_plane(build: "Callable[[], FastAPI]", authenticator: Authenticator) -> Plane:
+def management_plane(
+    build: "Callable[[], FastAPI]", authenticator: Authenticator, error_shape: ErrorShape = problem_json
+) -> Plane:
     """Return the plane of the management API; it is served on the console's host."""
     return Plane(
         "api",
         ("console",),
         (f"{PREFIX}/",),
         ManagementApi(build),
-        problem_json,
+        error_shape,
         authenticator,
         threads=THREADS,
         headers={"cache-control": "no-store"},

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pratique.core.http.plane import Plane
+from pratique.core.http.plane import HttpScope, Plane
 from pratique.core.outward import OutwardClient
 from pratique.identity.audiences import Audiences
 from pratique.identity.certificates import CertificateService
@@ -21,6 +21,7 @@ from pratique.identity.oauth.proofs import ClientProofs
 from pratique.identity.oauth.sign_ins import SignIns
 from pratique.identity.principals import PrincipalService
 from pratique.identity.secrets import SecretProofs
+from pratique.identity.token_requests import header
 from pratique.identity.token_service import TokenService
 from pratique.identity.tokens import Tokens
 
@@ -74,6 +75,13 @@ def create_machines(
         managed=ManagedIdentities(ground, principals, audiences, issuing),
         plane=sign_in_plane(endpoint),
     )
+
+
+def login_of(scope: HttpScope) -> str:
+    """The login address beside the console's host that a request names; where one host serves all, it is the same."""
+    host = header(scope.get("pratique.headers", {}), b"host")
+    plain = "".join(character for character in host if character.isalnum() or character in ".:-[]")
+    return f"https://{plain}".replace("https://console.", "https://login.", 1)
 
 
 def console_of(origin: str) -> str:
