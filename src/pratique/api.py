@@ -26,6 +26,7 @@ from pratique.registry.encryption import routes as encryption_routes
 from pratique.registry.importing import routes as import_routes
 from pratique.registry.importing.service import Imports
 from pratique.registry.retention import routes as retention_routes
+from pratique.registry.retention import rule_routes as retention_rule_routes
 from pratique.registry.upstream import routes as cache_routes
 from pratique.registry.upstream.rules import CacheAdministration
 from pratique.scan import routes as scan_routes
@@ -46,6 +47,7 @@ def create_management_api(
         registry_routes.router(ground.database, domains.registry, authorizer, cursors),
         attribute_routes.router(ground.database, domains.lifecycle, authorizer),
         retention_routes.router(ground.database, domains.lifecycle.immutability, authorizer, cursors),
+        retention_rule_routes.router(ground.database, domains.lifecycle, authorizer, cursors),
         collection_routes.router(ground.database, domains.lifecycle, authorizer, cursors),
         scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),

@@ -172,6 +172,7 @@ def create_pipeline(ground: Ground, domains: Domains, identity: IdentityService)
         audit=ground.audit,
         guards=[domains.lifecycle.immutability],
         upstream=domains.cache,
+        pulled=domains.lifecycle.pulled,
         keep_deleted=settings.lifecycle.keep_deleted,
         limits=settings.limits,
         trusted_proxies=settings.server.trusted_proxies,

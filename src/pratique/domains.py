@@ -62,7 +62,8 @@ class Domains:
     assignments: Assignments
 
     def close(self) -> None:
-        """End reader processes and let go of advisory files."""
+        """End reader processes, write what was noted of pulls and let go of advisory files."""
+        self.lifecycle.pulled.close()
         self.reader.close()
         self.advisories.close()
 
@@ -97,6 +98,7 @@ def join_domains(ground: Ground) -> Domains:
         audit=ground.audit,
     )
     lifecycle.collections.register(ground.handlers, settings.lifecycle)
+    lifecycle.retention.register(ground.handlers, settings.lifecycle.retain_every)
     exemptions = Exemptions(
         ground.database, ground.findings, trust, audit=ground.audit, events=ground.events, jobs=ground.jobs
     )

@@ -28,7 +28,7 @@ def collect(
         if not (watch or dry_run):
             print(f"queued as {started['id']}; see pratique registry collect --watch")
             return
-        _wait(client, started["id"])
+        wait_for(client, started["id"], "collecting")
         run = client.get(started["result"]).json()
         finds = client.get(f"{started['result']}/finds", params={"limit": 500}).json() if dry_run else {"items": []}
     if output is Output.JSON:
@@ -75,18 +75,19 @@ def purge(
     print("gone for good")
 
 
-def _wait(client: Any, job_id: str) -> None:
+def wait_for(client: Any, job_id: str, title: str) -> None:
+    """Return when a background operation is done; raises Unavailable for one that ended otherwise."""
     from pratique.cli.progress import TerminalReporter
     from pratique.core.errors import Unavailable
 
     with TerminalReporter(delay=2.0) as reporter:
-        reporter.start("collecting")
+        reporter.start(title)
         while True:
             job = client.get(f"/api/v1/operations/{job_id}").json()
             if job["state"] == "done":
                 return
             if job["state"] in ("dead", "cancelled"):
-                raise Unavailable(f"the collection ended as {job['state']}: {job['error']}", remedy="see pratique logs")
+                raise Unavailable(f"{title} ended as {job['state']}: {job['error']}", remedy="see pratique logs")
             reporter.advance(0, job["progress"]["note"])
             time.sleep(0.2)
 

@@ -11,6 +11,8 @@ from pratique.cli.immutability import app as immutability
 from pratique.cli.importing import import_image
 from pratique.cli.locking import attributes, delete, lock, mark, unlock
 from pratique.cli.output import Output, OutputOption, emit, emit_json
+from pratique.cli.retention import app as retention
+from pratique.cli.scope_maps import scope_map, token
 
 app = typer.Typer(help="Look at repositories, tags and gates.")
 
@@ -22,6 +24,9 @@ app.command("mark")(mark)
 app.command("unlock")(unlock)
 app.add_typer(deleted, name="deleted")
 app.add_typer(immutability, name="immutability")
+app.add_typer(scope_map, name="scope-map")
+app.add_typer(token, name="token")
+app.add_typer(retention, name="retention")
 
 _PAGES = 200
 

@@ -23,6 +23,7 @@ from pratique.registry.locks import Guard, Locks
 from pratique.registry.manifest_requests import ManifestRequests
 from pratique.registry.ports import AuditTrail, Upstream
 from pratique.registry.pushes import Pushes
+from pratique.registry.retention.last_pulled import LastPulled
 from pratique.registry.rights import Rights
 from pratique.registry.service import RegistryService
 from pratique.registry.uploads import Uploads
@@ -55,6 +56,7 @@ def create_registry(
     audit: AuditTrail,
     guards: Sequence[Guard] = (),
     upstream: Upstream | None = None,
+    pulled: LastPulled | None = None,
     keep_deleted: float = 0,
     limits: Limits | None = None,
     trusted_proxies: Sequence[str] = (),
@@ -73,6 +75,7 @@ def create_registry(
         waiter,
         audit,
         upstream,
+        pulled,
         gate_wait=settings.gate_wait,
         manifest_limit=settings.manifest_limit,
     )

@@ -42,11 +42,10 @@ class Deletions:
 
     def delete(self, tx: Transaction, caller: Caller, name: RepositoryName, reference: Reference) -> None:
         """Delete a tag, or a manifest with every tag that points to it; raises ManifestUnknown or ContentLocked."""
-        repository_id = require_repository(tx, name)
         if reference.tag is not None:
-            self._delete_tag(tx, repository_id, name, reference.tag, caller)
+            self.delete_tag(tx, caller, name, reference.tag, ON_REQUEST)
         else:
-            self._delete_manifest(tx, repository_id, name, str(reference), caller)
+            self._delete_manifest(tx, require_repository(tx, name), name, str(reference), caller)
         self._audit.with_change(tx, "registry.manifest.delete", caller, f"{name}@{reference}", {})
 
     def delete_blob(self, tx: Transaction, caller: Caller, name: RepositoryName, digest: str) -> None:
@@ -69,6 +68,16 @@ class Deletions:
         link = repository_blobs.c
         gone = sa.delete(repository_blobs).where(link.repository_id == repository_id).returning(link.blob_id)
         self._usage.unlinked(tx, list(tx.execute(gone).scalars()))
+
+    def delete_tag(self, tx: Transaction, caller: Caller, name: RepositoryName, tag: str, because: str) -> None:
+        """Delete a tag and no manifest; raises ManifestUnknown or ContentLocked."""
+        repository_id = require_repository(tx, name)
+        manifest_id = stands_for(tx, repository_id, tag)
+        if manifest_id is None:
+            raise ManifestUnknown("there is no such tag", remedy="list the tags of the repository")
+        self._locks.check_deletion(tx, Deletion(repository_id, name.value, manifest_id, tag))
+        self._bin.put_tag(tx, repository_id, name, tag, caller, because)
+        self.remove_tag(tx, repository_id, name, tag)
 
     def remove_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str) -> None:
         """Take a tag away without asking locks or keeping anything; for what has asked and kept already."""
@@ -105,14 +114,6 @@ class Deletions:
         data = {"repository_id": repository_id, "repository": name.value, "digest": row.digest, "kind": row.kind}
         self._events.publish(tx, Event(MANIFEST_DELETED, f"{name}@{row.digest}", data))
 
-    def _delete_tag(self, tx: Transaction, repository_id: str, name: RepositoryName, tag: str, caller: Caller) -> None:
-        manifest_id = stands_for(tx, repository_id, tag)
-        if manifest_id is None:
-            raise ManifestUnknown("there is no such tag", remedy="list the tags of the repository")
-        self._locks.check_deletion(tx, Deletion(repository_id, name.value, manifest_id, tag))
-        self._bin.put_tag(tx, repository_id, name, tag, caller, ON_REQUEST)
-        self.remove_tag(tx, repository_id, name, tag)
-
     def _delete_manifest(
         self, tx: Transaction, repository_id: str, name: RepositoryName, digest: str, caller: Caller
     ) -> None:
@@ -132,10 +133,17 @@ class Deletions:
             publish_moved(tx, self._events, name.value, tag, "")
 
 
+_DELETABLE = sa.select(manifests.c.id, manifests.c.digest, manifests.c.kind, gates.c.state).join(
+    gates, gates.c.manifest_id == manifests.c.id
+)
+
+
 def find_deletable(tx: Transaction, repository_id: str, digest: str) -> sa.Row[tuple[int, str, str, str]] | None:
     """Return id, digest, kind and gate state of a manifest."""
-    return tx.execute(
-        sa.select(manifests.c.id, manifests.c.digest, manifests.c.kind, gates.c.state)
-        .join(gates, gates.c.manifest_id == manifests.c.id)
-        .where(manifests.c.repository_id == repository_id, manifests.c.digest == digest)
-    ).one_or_none()
+    own = (manifests.c.repository_id == repository_id) & (manifests.c.digest == digest)
+    return tx.execute(_DELETABLE.where(own)).one_or_none()
+
+
+def get_deletable(tx: Transaction, manifest_id: int) -> sa.Row[tuple[int, str, str, str]]:
+    """Return the same of a manifest that is known to be here."""
+    return tx.execute(_DELETABLE.where(manifests.c.id == manifest_id)).one()

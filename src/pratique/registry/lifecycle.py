@@ -20,6 +20,9 @@ from pratique.registry.locks import Locks
 from pratique.registry.ports import AuditTrail
 from pratique.registry.quotas.usage import Usage
 from pratique.registry.retention.immutability import Immutability
+from pratique.registry.retention.last_pulled import LastPulled
+from pratique.registry.retention.rules import RetentionRules
+from pratique.registry.retention.running import Retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ class Lifecycle:
     restoring: Restoring
     collections: Collections
     immutability: Immutability
+    retention: Retention
+    retention_rules: RetentionRules
+    pulled: LastPulled
     attributes: AttributeService
     deletions: Deletions
     repositories: RepositoryDeletions
@@ -63,6 +69,9 @@ def create_lifecycle(
         restoring=Restoring(pushes, events, audit, usage, blob_lease=settings.blob_lease),
         collections=Collections(database, jobs, collector, audit),
         immutability=immutability,
+        retention=Retention(database, jobs, deletions, audit, locks),
+        retention_rules=RetentionRules(audit, locks),
+        pulled=LastPulled(database),
         attributes=AttributeService(events, audit),
         deletions=deletions,
         repositories=RepositoryDeletions(database, events, deletions, locks, audit),

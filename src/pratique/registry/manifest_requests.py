@@ -19,6 +19,7 @@ from pratique.registry.parsing import OCI_INDEX, Manifest
 from pratique.registry.ports import AuditTrail, Upstream
 from pratique.registry.pulls import FoundManifest, find_manifest
 from pratique.registry.pushes import Pushed, Pushes
+from pratique.registry.retention.last_pulled import LastPulled
 from pratique.registry.rights import CATALOG, DELETE, PULL, PUSH, SEE, SIGN, Rights
 from pratique.registry.types import ArtifactKind, GateReason, GateState, Reference, RepositoryName, parse_digest
 from pratique.registry.waiting import GateWaiter
@@ -30,7 +31,7 @@ _pulls = METRICS.counter(
 _pushes = METRICS.counter(
     "pratique_registry_pushes_total", "Manifests pushed, by kind and first state.", labels=("kind", "gate")
 )
-_pulled = {state.value: _pulls.series(gate=state.value) for state in GateState}
+_by_gate = {state.value: _pulls.series(gate=state.value) for state in GateState}
 _LARGE = 64 * 1024
 
 
@@ -46,6 +47,7 @@ class ManifestRequests:
         waiter: GateWaiter,
         audit: AuditTrail,
         upstream: Upstream | None = None,
+        pulled: LastPulled | None = None,
         *,
         gate_wait: float,
         manifest_limit: int,
@@ -57,6 +59,7 @@ class ManifestRequests:
         self._waiter = waiter
         self._audit = audit
         self._upstream = upstream
+        self._pulled = pulled
         self._gate_wait = gate_wait
         self._manifest_limit = manifest_limit
 
@@ -73,12 +76,13 @@ class ManifestRequests:
             await self._waiter.decided(found.id, self._gate_wait - (time.monotonic() - begun))
             self._rights.require(caller, name, PULL)  # it may have been taken away meanwhile
             found = self._find(name, reference, sees_held=False)
-        _pulled[found.state].add()
+        _by_gate[found.state].add()
         if found.locks & NO_READ:
             raise read_locked(f"{name}@{found.digest}" if reference.tag is None else f"{name}:{reference}")
         if not found.is_open and not sees_held:
             raise refusal(GateState(found.state), found.reason, page_link(scope, name.value, found.digest))
         self._audit.count("registry.manifest.pull", caller, f"{name}@{found.digest}")
+        self._note(found)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(found, note)})
         await send({"type": "http.response.body", "body": found.content})
 
@@ -90,6 +94,7 @@ class ManifestRequests:
         note = await self._refresh(caller, name, reference)
         sees_held = self._rights.sees_held(caller, name)
         found = self._find(name, reference, sees_held=sees_held)
+        self._note(found)
         await send({"type": "http.response.start", "status": 200, "headers": _headers(found, note)})
         await send({"type": "http.response.body", "body": b""})
 
@@ -160,6 +165,11 @@ class ManifestRequests:
         if self._upstream is None or not self._upstream.covers(name):
             return ""
         return await self._upstream.refresh(caller, name, reference, self._gate_wait)
+
+    def _note(self, found: FoundManifest) -> None:
+        """Remember when it was last of use: to somebody who pulls, or looks before a push or a pull."""
+        if self._pulled is not None:
+            self._pulled.note(found.id)
 
     def _find(self, name: RepositoryName, reference: Reference, *, sees_held: bool) -> FoundManifest:
         found = self._database.read_here(lambda tx: find_manifest(tx, name, reference, sees_held=sees_held))

@@ -20,6 +20,7 @@ from pratique.registry.parsing import Descriptor, Manifest, parse_manifest
 from pratique.registry.ports import AuditTrail
 from pratique.registry.quotas.usage import Usage
 from pratique.registry.repositories import ensure_repository
+from pratique.registry.retention.tables import untagged_manifests
 from pratique.registry.statements import check_statements
 from pratique.registry.tables import blobs, gates, manifest_blobs, manifest_members, manifests, repository_blobs
 from pratique.registry.tags import point_tag, publish_moved, stands_for
@@ -101,6 +102,8 @@ class Pushes:
         else:
             row_id, complete = known.id, is_complete(tx, known.id)
             _check_type(known.media_type, manifest.media_type)
+            # Who pushes it again wants it: retention counts anew.
+            tx.execute(sa.delete(untagged_manifests).where(untagged_manifests.c.manifest_id == row_id))
         if manifest.kind is ArtifactKind.INDEX:
             self._adopt_statements(tx, repository_id, manifest)
         state = _state(tx, row_id)

@@ -22,6 +22,12 @@ class Lifecycle:
         unit="seconds",
         minimum=0,
     )
+    retain_every: float = setting(
+        86400.0,
+        "Time between two runs of the retention rules; 0 runs them only when asked.",
+        unit="seconds",
+        minimum=0,
+    )
     read_grace: float = setting(
         600.0,
         "How long the bytes of a collected blob stay, so that downloads under way can end.",

@@ -1,24 +1,20 @@
 """Tags that never move: by pattern, in the repositories below a prefix; a rule binds everybody until it is off."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import sqlalchemy as sa
 
 from pratique.core.database import Transaction
-from pratique.core.errors import Invalid
 from pratique.core.ids import new_id
 from pratique.core.permissions import Caller
 from pratique.registry.errors import ContentLocked, RuleUnknown
 from pratique.registry.locks import Deletion, TagMove
 from pratique.registry.ports import AuditTrail
+from pratique.registry.retention.patterns import check_patterns, matches, parse_prefix, prefixes_of
 from pratique.registry.retention.tables import immutability_rules
 from pratique.registry.tables import tags
-from pratique.registry.types import RepositoryName
 
-_PATTERNS = re.compile(r"[A-Za-z0-9_.*?-]{1,128}(?:,[A-Za-z0-9_.*?-]{1,128}){0,19}")
 _row = immutability_rules.c
 
 
@@ -52,12 +48,8 @@ class Immutability:
 
     def add(self, tx: Transaction, caller: Caller, prefix: str, patterns: str) -> ImmutabilityRule:
         """Protect tags from now on; raises Invalid for what is no prefix or pattern."""
-        prefix = prefix.strip("/")
-        if prefix:
-            RepositoryName.parse(prefix)
-        if not _PATTERNS.fullmatch(patterns):
-            raise Invalid("these are no tag patterns", remedy="write up to 20, separated by commas: v*,stable")
-        rule = ImmutabilityRule(new_id(), prefix, patterns)
+        prefix = parse_prefix(prefix)
+        rule = ImmutabilityRule(new_id(), prefix, check_patterns(patterns))
         values = {"id": rule.id, "prefix": prefix, "tags": patterns, "created_by": caller.principal_id}
         tx.execute(sa.insert(immutability_rules).values(**values, created_at=tx.now))
         self._audit.with_change(tx, "registry.immutability.add", caller, prefix or "/", {"tags": patterns})
@@ -85,24 +77,11 @@ class Immutability:
     def _check(self, tx: Transaction, repository: str, names: Sequence[str]) -> None:
         if not names:
             return
-        query = sa.select(_row.prefix, _row.tags).where(_row.prefix.in_(_prefixes(repository)))
+        query = sa.select(_row.prefix, _row.tags).where(_row.prefix.in_(prefixes_of(repository)))
         for rule in tx.execute(query):
             for name in names:
-                if _expression(rule.tags).fullmatch(name):
+                if matches(rule.tags, name):
                     raise ContentLocked(
                         f"the tag {name} never changes: a rule protects {rule.tags} below /{rule.prefix}",
                         remedy="push under another tag, or remove the rule: pratique registry immutability remove",
                     )
-
-
-def _prefixes(repository: str) -> list[str]:
-    """Every prefix that covers a repository: '', team, team/app."""
-    parts = repository.split("/")
-    return ["", *("/".join(parts[: number + 1]) for number in range(len(parts)))]
-
-
-@lru_cache(maxsize=1024)
-def _expression(patterns: str) -> re.Pattern[str]:
-    """`*` is any characters and `?` is one; several stars in a row are one, so that no tag makes it slow."""
-    plain = (re.escape(re.sub(r"\*+", "*", one)) for one in patterns.split(","))
-    return re.compile("|".join(one.replace(r"\*", ".*").replace(r"\?", ".") for one in plain))
