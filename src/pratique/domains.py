@@ -3,17 +3,21 @@
 API and worker join the same domains in the same way: what one publishes, the other handles.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pratique.advisories.service import AdvisoryStore, order_of
 from pratique.core.cloudevents import EventLog
 from pratique.core.cloudevents.types import source_of
 from pratique.core.ground import Ground
-from pratique.core.outward import create_outward
+from pratique.core.keys.types import KeyClient, Purpose
+from pratique.core.outward import OutwardRules, create_outward
+from pratique.core.permissions import Authorizer
 from pratique.core.sealed import SealedColumns
 from pratique.core.settings import Settings
 from pratique.core.webhooks.delivery import Deliverer
 from pratique.core.webhooks.sender import WebhookSender
+from pratique.core.webhooks.service import Webhooks
 from pratique.inventory.types import Limits
 from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.jobs import RecommendationJobs
@@ -81,7 +85,12 @@ def join_domains(ground: Ground) -> Domains:
     advisories = AdvisoryStore.open(
         settings.data.directory / "advisories", starter=settings.advisories.starter, clock=ground.clock
     )
-    reader = ReaderPool(settings.scan.children, limits=reader_limits(settings), memory_bytes=settings.scan.layer_memory)
+    reader = ReaderPool(
+        settings.scan.children,
+        limits=reader_limits(settings),
+        memory_bytes=settings.scan.layer_memory,
+        fingerprint=fingerprints(ground.keys),
+    )
     scan = ScanService(advisories)
     scan_jobs = _join_scan(ground, registry, advisories, reader)
     trust = _join_trust(ground, registry, scan)
@@ -132,6 +141,24 @@ def create_sender(ground: Ground, log: EventLog) -> WebhookSender:
         source=source_of(ground.keys.installation()),
         patience=settings.events.webhook_patience,
     )
+
+
+def create_webhooks(ground: Ground, domains: Domains, authorizer: Authorizer) -> Webhooks:
+    """Return the use cases of webhooks."""
+    outward = ground.settings.outward
+    return Webhooks(
+        ground.database,
+        domains.events,
+        SealedColumns(ground.keys),
+        authorizer=authorizer,
+        audit=ground.audit,
+        rules=OutwardRules.of(outward.private, outward.plain),
+    )
+
+
+def fingerprints(keys: KeyClient) -> Callable[[bytes], str]:
+    """Return what makes the keyed fingerprint of a secret from the hash of its value."""
+    return lambda digest: keys.hmac(Purpose.FINGERPRINT, digest).hex()[:32]
 
 
 def reader_limits(settings: Settings) -> Limits:
@@ -186,7 +213,9 @@ def _join_scan(ground: Ground, registry: RegistryService, advisories: AdvisorySt
         ground.jobs,
         ground.events,
         advisories,
-        indexer=Indexer(ground.database, registry, reader, advisories, announcer),
+        indexer=Indexer(
+            ground.database, registry, reader, advisories, announcer, fingerprint=fingerprints(ground.keys)
+        ),
         rejudger=Rejudger(ground.database, advisories, announcer),
         announcer=announcer,
         mirror=settings.mirror,

@@ -155,8 +155,17 @@ class Shelf:
     opened: list[str] = field(default_factory=list)
     failed: dict[tuple[str, str], QuarantineMark] = field(default_factory=dict)
 
-    def put(self, repository: str, layers: Sequence[bytes], config: bytes | None = None, salt: str = "") -> Place:
+    def put(
+        self,
+        repository: str,
+        layers: Sequence[bytes],
+        config: bytes | None = None,
+        salt: str = "",
+        extra: dict[str, Any] | None = None,
+    ) -> Place:
         body = config if config is not None else _config(layers, salt)
+        if extra:
+            body = json.dumps(json.loads(body) | extra).encode()
         for blob in (*layers, body):
             self.blobs[_digest(blob)] = blob
         manifest = json.dumps([_digest(body), [_digest(layer) for layer in layers]]).encode()

@@ -11,8 +11,9 @@ from pratique.inventory.binaries import MAGICS, START, look_into
 from pratique.inventory.marks import mark
 from pratique.inventory.readers.text import path_text
 from pratique.inventory.readers.wanted import Index, Wanted
+from pratique.inventory.secrets import search
 from pratique.inventory.tar import Entry, TarWalk
-from pratique.inventory.types import Executable, Limits, Link, NotAssessed, PrivilegedFile, RecordFile
+from pratique.inventory.types import Executable, Limits, Link, NotAssessed, PrivilegedFile, RecordFile, SecretPlace
 
 NEAR_ROOT: Final = 3
 """Depth up to which links and directories are noted: what lies deeper cannot hide a whole package database."""
@@ -78,6 +79,7 @@ class Collector:
         self._executables: dict[bytes, Executable] = {}
         self._replaced: set[bytes] = set()
         self._devices: set[bytes] = set()
+        self._secrets: dict[tuple[bytes, str, int], bytes] = {}
         self._captured = self._packages = self._files = self._executable_files = self._seen = 0
 
     def refuse(self, problem: NotAssessed) -> None:
@@ -104,18 +106,36 @@ class Collector:
     def _regular(self, path: bytes, directory: bytes, name: bytes, entry: Entry, walk: TarWalk) -> None:
         self._files += 1
         wanted = _INDEX.match(path, directory, name)
+        start = b""
         if wanted is not None:
             self._record(wanted, path, entry, walk)
-        elif path.count(b"/") < 2:
-            self._note(self._shadows, path)
+        else:
+            if path.count(b"/") < 2:
+                self._note(self._shadows, path)
+            if search.is_wanted(name, entry.size):
+                start = self._searched(path, entry.size, walk)
         mode = _mode(entry.header[100:108])
         if mode & 0o6000 or entry.pax is not None:
             self._privilege(path, mode, entry)
         if mode & 0o111 and entry.size:
-            self._executable(path, name, entry, walk)
+            self._executable(path, name, entry, walk, start)
         if path in self._records and self._order[path] != self._seen:
             self._contradicts(path)  # a binary, written again as something else: readers may take either
             del self._records[path], self._order[path]
+
+    def _searched(self, path: bytes, size: int, walk: TarWalk) -> bytes:
+        """Looks for secrets in a file that is text; gives what was read of it."""
+        start = walk.content(min(search.START, size))
+        if b"\0" in start or not self._limits.secrets:
+            return start
+        data = start if len(start) == size else start + walk.content(size - len(start))
+        for found in search.secrets_in(path, data):
+            if len(self._secrets) >= self._limits.secrets:
+                reason = f"the layer has more than {self._limits.secrets} secrets, of which these are listed"
+                self.refuse(NotAssessed("layer", reason, "limit-secrets"))
+                break
+            self._secrets[path, found.kind, found.line] = found.digest
+        return data
 
     def _record(self, wanted: Wanted, path: bytes, entry: Entry, walk: TarWalk) -> None:
         """Reads a wanted file, or says why not."""
@@ -176,7 +196,7 @@ class Collector:
             uid, gid = entry.owner
             self._privileged[path] = PrivilegedFile(path_text(path), mode & 0o7777, uid, gid, capabilities)
 
-    def _executable(self, path: bytes, name: bytes, entry: Entry, walk: TarWalk) -> None:
+    def _executable(self, path: bytes, name: bytes, entry: Entry, walk: TarWalk, start: bytes) -> None:
         """Counts executables, looks into binaries, names those that nobody vouches for, and hashes if asked."""
         self._executable_files += 1
         if path in self._order and self._order[path] == self._seen:
@@ -186,8 +206,8 @@ class Collector:
         library = b".so" in name
         if library and not hashing:
             return
-        start = walk.peek(START)
-        binary = start in MAGICS and not library
+        start = start or walk.peek(START)
+        binary = start[:START] in MAGICS and not library
         data = self._looked_into(path, start, entry.size, walk) if binary else None
         if path in self._records or not (hashing or (binary and not path.startswith(_MANAGED))):
             return
@@ -297,9 +317,14 @@ class Collector:
             "privileged": tuple(self._privileged[path] for path in sorted(self._privileged)),
             "executables": tuple(self._executables[path] for path in sorted(self._executables)),
             "replaced": b"".join(sorted(self._replaced)),
+            "secrets": tuple(SecretPlace(path_text(path), kind, line) for path, kind, line in sorted(self._secrets)),
             "devices": _texts(self._devices),
             "problems": self._problems.result(),
         }
+
+    def digests(self) -> tuple[bytes, ...]:
+        """Hashes of the values behind `secrets` of the result, in its order."""
+        return tuple(self._secrets[place] for place in sorted(self._secrets))
 
     def _check_deletions(self) -> None:
         """A whiteout is for lower layers; behind a record of its own layer, some engines delete that as well."""

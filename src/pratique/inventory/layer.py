@@ -16,7 +16,7 @@ from pratique.inventory.collector import Collector
 from pratique.inventory.errors import StopReading
 from pratique.inventory.readers.text import path_text
 from pratique.inventory.streams import Stored, Tape
-from pratique.inventory.types import ExpectedLayer, LayerReport, Limits, NotAssessed
+from pratique.inventory.types import ExpectedLayer, LayerReport, Limits, NotAssessed, Reading
 
 _UNCLEAN: Final = re.compile(rb"(?:^|/)\.{0,2}(?:/|$)")
 
@@ -33,8 +33,13 @@ def read_layer(
     The compression is told by magic, not by `media_type`, which only serves to name encrypted layers. Errors of the
     stream itself (a disk, a socket) are the caller's and are raised.
     """
-    limits, expected = limits or Limits(), expected or ExpectedLayer()
-    return _Pass(stream, media_type, limits, expected).report()
+    return read(stream, media_type, limits or Limits(), expected or ExpectedLayer()).report
+
+
+def read(stream: BinaryIO, media_type: str, limits: Limits, expected: ExpectedLayer) -> Reading:
+    """The same, with hashes of the secrets: for the reader child alone, whose caller makes fingerprints of them."""
+    one = _Pass(stream, media_type, limits, expected)
+    return Reading(one.report(), one.digests())
 
 
 class _Pass:
@@ -65,6 +70,9 @@ class _Pass:
             entries=self._walk.entries if self._walk else 0,
             **self._collector.result(),
         )
+
+    def digests(self) -> tuple[bytes, ...]:
+        return self._collector.digests()
 
     def _unpack(self) -> bool:
         """Whether the stream could be unpacked to its end; what is in it is with the collector."""

@@ -26,8 +26,10 @@ from pratique.inventory.types import (
     Origin,
     Package,
     PackageSet,
+    PlacedSecret,
     PrivilegedFile,
     RecordFile,
+    SecretPlace,
 )
 
 _HOPS: Final = 40
@@ -43,6 +45,7 @@ class FileView:
         self.origins: dict[str, dict[Package, int]] = {}
         self.links: dict[str, str] = {}
         self.privileged: dict[str, PrivilegedFile] = {}
+        self.secrets: list[tuple[SecretPlace, int, bool]] = []
         self._binaries: set[str] = set()
 
     def apply(self, report: LayerReport, index: int) -> None:
@@ -61,6 +64,7 @@ class FileView:
                 self._binaries.add(record.path)
             self.origins[record.path] = {package: earlier.get(package, index) for package in record.packages}
         self.privileged.update((file.path, file) for file in report.privileged)
+        self.secrets += [(secret, index, False) for secret in report.secrets]
 
     def _remove(self, report: LayerReport) -> None:
         gone = frozenset(map(self._parent_resolved, report.whiteouts)) | {link.path for link in report.links}
@@ -74,6 +78,8 @@ class FileView:
         self.origins = {path: packages for path, packages in self.origins.items() if path in kept}
         self.links = {path: to for path, to in self.links.items() if not _hidden(path, gone, emptied)}
         self.privileged = {path: one for path, one in self.privileged.items() if not _hidden(path, gone, emptied)}
+        # A file that is deleted later stays in its layer, which everybody gets: its secrets stay, and are marked.
+        self.secrets = [(one, at, was or _hidden(one.path, gone, emptied)) for one, at, was in self.secrets]
 
     def _replace_binaries(self, report: LayerReport) -> None:
         """Binaries whose place another executable takes, of which there is nothing to say."""
@@ -160,6 +166,7 @@ def merge(reports: Sequence[LayerReport], config: dict[str, Any]) -> ImageInvent
         coverage=coverage.by_ecosystem(view.records.values(), not_assessed),
         facts=image_facts(config),
         privileged=tuple(view.privileged[path] for path in sorted(view.privileged)),
+        secrets=tuple(sorted(PlacedSecret(one, _origin(at, diff_ids), gone) for one, at, gone in view.secrets)),
         diff_ids=diff_ids,
         not_assessed=not_assessed,
     )

@@ -1,7 +1,7 @@
 """The reader process: `python -m pratique.inventory.reader MEMORY_BYTES`, its socket as standard input.
 
 It confines itself before the first foreign byte, says what held, then answers requests until its socket closes or a
-minute passes idle. A request is a frame with the descriptor to read from; the answer is one `LayerReport`. Frames are
+minute passes idle. A request is a frame with the descriptor to read from; the answer is one `Reading`. Frames are
 four bytes of length (big endian) and msgpack.
 """
 
@@ -17,8 +17,9 @@ import msgspec
 import zstandard
 
 from pratique.inventory.confine import confine, limit_cpu
-from pratique.inventory.layer import read_layer
-from pratique.inventory.types import ExpectedLayer, LayerReport, Limits, NotAssessed
+from pratique.inventory.layer import read, read_layer
+from pratique.inventory.secrets import search
+from pratique.inventory.types import ExpectedLayer, LayerReport, Limits, NotAssessed, Reading
 
 IDLE_SECONDS: Final = 60.0
 FRAME_LIMIT: Final = 256 << 20
@@ -72,20 +73,21 @@ def _receive_request(connection: socket.socket) -> tuple[ReadRequest, BinaryIO]:
     return msgspec.msgpack.decode(payload, type=ReadRequest), os.fdopen(descriptors[0], "rb", buffering=0)
 
 
-def answer(request: ReadRequest, stream: BinaryIO) -> LayerReport:
+def answer(request: ReadRequest, stream: BinaryIO) -> Reading:
     """The report, or one that says that memory ran out."""
     limit_cpu(request.limits.seconds + 60)
     try:
-        return read_layer(stream, request.media_type, limits=request.limits, expected=request.expected)
+        return read(stream, request.media_type, request.limits, request.expected)
     except MemoryError:
         problem = NotAssessed("layer", "reading it took more memory than allowed", "limit-memory", scope="layer")
-        return LayerReport(digest=request.expected.digest, diff_id="", problems=(problem,))
+        return Reading(LayerReport(digest=request.expected.digest, diff_id="", problems=(problem,)))
 
 
 def _warm() -> None:
     """Takes every path once, so that nothing is left to import when files are out of reach."""
     for data in (gzip.compress(bytes(1024)), zstandard.compress(bytes(1024)), b"\x1f\x8bno", b"PK\x03\x04"):
         read_layer(io.BytesIO(data))
+    search.secrets_in(b"", bytes(search.LARGEST))
 
 
 def serve(connection: socket.socket) -> None:

@@ -5,14 +5,14 @@ in them that came out of an image is foreign text: it is bounded by `Limits` and
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
 import msgspec
 
 from pratique.inventory.purl import package_url
 
-INDEXER_VERSION = 2
+INDEXER_VERSION = 3
 """Raised whenever a reader learns something: reports made by an older one stay valid, are labelled, and are read again
 as a job of low priority."""
 
@@ -145,12 +145,35 @@ class Executable(msgspec.Struct, frozen=True, order=True):
 
 
 class SecretPlace(msgspec.Struct, frozen=True, order=True):
-    """Where a secret lies: place, kind and keyed fingerprint, never its value."""
+    """Where a secret lies: place, kind and keyed fingerprint, never its value.
+
+    `fingerprint` is empty where nobody has a key to make one: it is never a plain hash of the value.
+    """
 
     path: str
     kind: str
     line: int
-    fingerprint: str
+    fingerprint: str = ""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a reader child answers. `digests` runs parallel to `report.secrets`.
+
+    They are hashes of values: they live in memory between the two processes, until fingerprints are made of them.
+    """
+
+    report: "LayerReport"
+    digests: tuple[bytes, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Reading({self.report!r}, {len(self.digests)} digests)"
+
+    def keyed(self, fingerprint: Callable[[bytes], str]) -> "LayerReport":
+        """The report with a fingerprint for each secret."""
+        made = {digest: fingerprint(digest) for digest in set(self.digests)}
+        pairs = zip(self.report.secrets, self.digests, strict=True)
+        secrets = tuple(msgspec.structs.replace(place, fingerprint=made[digest]) for place, digest in pairs)
+        return msgspec.structs.replace(self.report, secrets=secrets) if secrets else self.report
 
 
 class LayerReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +281,14 @@ class PackageSet(msgspec.Struct, frozen=True):
         return cls(ordered, distro, "sha256:" + hashlib.sha256(canonical).hexdigest())
 
 
+class PlacedSecret(msgspec.Struct, frozen=True, order=True):
+    """A secret of one layer; `deleted` where a later layer deletes its file, which leaves it in the image for all."""
+
+    place: SecretPlace
+    origin: Origin
+    deleted: bool = False
+
+
 class ImageInventory(msgspec.Struct, frozen=True, kw_only=True):
     """What an image holds, and what could not be told about it.
 
@@ -269,6 +300,7 @@ class ImageInventory(msgspec.Struct, frozen=True, kw_only=True):
     coverage: tuple[Coverage, ...] = ()
     facts: ImageFacts = ImageFacts()
     privileged: tuple[PrivilegedFile, ...] = ()
+    secrets: tuple[PlacedSecret, ...] = ()
     diff_ids: tuple[str, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
 
@@ -326,6 +358,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Length of one executable that is looked into."""
     source_tree: bool = False
     """Whether this is a tree of sources, in which lock files are read, and not an image."""
+    secrets: int = 1_000
+    """Secrets of one layer that are listed; 0 looks for none."""
     hash_executables: bool = False
     """Whether executables are hashed: costs up to a second SHA-256 over the layer."""
 

@@ -6,6 +6,8 @@ app-update|pypi|django              update an application package
 load-data|debian-tracker            not assessed: advisory data is missing
 rebuild-supported|debian:9          not assessed: the release has no feed any more
 not-assessed|unreadable-layer       not assessed for another reason
+secret|private-key                  replace secrets of a kind and take them out of images
+image-setting|runs-as-root          change how images are built
 
 A package has one line: findings that nobody has published a fix for are counted in it, and where it has no others its
 kind is AWAIT_FIX.
@@ -28,6 +30,8 @@ class Kind(StrEnum):
     LOAD_DATA = "load-data"
     REBUILD_SUPPORTED = "rebuild-supported"
     NOT_ASSESSED = "not-assessed"
+    SECRET = "secret"  # noqa: S105 - the name of a kind
+    IMAGE_SETTING = "image-setting"
     OTHER = "other"
 
 
@@ -39,6 +43,8 @@ KIND_NAMES: dict[Kind, str] = {
     Kind.LOAD_DATA: "Advisory data",
     Kind.REBUILD_SUPPORTED: "Unsupported release",
     Kind.NOT_ASSESSED: "Not assessed",
+    Kind.SECRET: "Secret in an image",
+    Kind.IMAGE_SETTING: "Image setting",
     Kind.OTHER: "Other",
 }
 _KINDS = {kind.value: kind for kind in Kind}

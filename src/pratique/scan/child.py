@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 import msgspec
 
 from pratique.inventory.reader import IDLE_SECONDS, ReadRequest, receive_frame, send_frame
-from pratique.inventory.types import ExpectedLayer, LayerReport, Limits, NotAssessed
+from pratique.inventory.types import ExpectedLayer, LayerReport, Limits, NotAssessed, Reading
 
 PASSING: Final = frozenset(("reader-died", "reader-timeout", "reader-closed", "limit-memory"))
 """Codes of problems that say more about the moment than about the bytes: such a report is not worth keeping."""
@@ -58,7 +59,7 @@ class _Child:
         """Whether it may be given work: alive, and not about to leave for idleness."""
         return self.process.poll() is None and time.monotonic() - self.used_at < IDLE_SECONDS / 2
 
-    def read(self, stream: BinaryIO, request: ReadRequest) -> LayerReport:
+    def read(self, stream: BinaryIO, request: ReadRequest) -> Reading:
         """The report of one layer. Raises `_ChildLost`, and what `stream` raises."""
         seconds = request.limits.seconds + _GRACE
         descriptor = _own_descriptor(stream)
@@ -66,9 +67,9 @@ class _Child:
             self._read_through_pipe(stream, request, time.monotonic() + seconds)
         else:
             self._request(request, descriptor)
-        report = msgspec.msgpack.decode(self._answer(seconds), type=LayerReport)
+        reading = msgspec.msgpack.decode(self._answer(seconds), type=Reading)
         self.used_at = time.monotonic()
-        return report
+        return reading
 
     def _request(self, request: ReadRequest, descriptor: int) -> None:
         try:
@@ -149,10 +150,20 @@ class ReaderPool:
     Input goes to the child as a descriptor: that of a plain file, or of a pipe that the calling thread fills. A coded
     `LayerReport` comes back. A child that exceeds its time or memory is killed and the layer reported as not assessed.
     Children start when they are needed and leave after a minute without work.
+
+    No value of a secret leaves a child. What it answers is a hash of each, out of which `fingerprint` makes a keyed
+    fingerprint before anybody sees the report; without it fingerprints stay empty.
     """
 
-    def __init__(self, size: int = 2, *, limits: Limits | None = None, memory_bytes: int = 1 << 30) -> None:
-        self._limits, self._memory = limits or Limits(), memory_bytes
+    def __init__(
+        self,
+        size: int = 2,
+        *,
+        limits: Limits | None = None,
+        memory_bytes: int = 1 << 30,
+        fingerprint: Callable[[bytes], str] = lambda _digest: "",
+    ) -> None:
+        self._limits, self._memory, self._fingerprint = limits or Limits(), memory_bytes, fingerprint
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Child] = []
@@ -173,7 +184,8 @@ class ReaderPool:
             child = None
             try:
                 child = self._take()
-                report = child.read(stream, request)
+                reading = child.read(stream, request)
+                report = reading.keyed(self._fingerprint)
             except _ChildLost as lost:
                 self._drop(child)
                 return _unread(request, lost.reason, "reader-closed" if self._closed else lost.code)

@@ -13,6 +13,8 @@ from pratique.core.database.prepared import one_of
 from pratique.core.findings.types import Finding, Occurrence, Severity
 from pratique.inventory.types import Package
 from pratique.scan.bases.advice import Advice, advice_for
+from pratique.scan.image_checks import ImageCheck
+from pratique.scan.image_facts import checks_of
 from pratique.scan.image_layers import stored_layers
 from pratique.scan.matches import matched
 from pratique.scan.packages import chunks
@@ -47,6 +49,7 @@ def occurrences(
     sets = {row.set_id for row in stored.values() if row.set_id is not None}
     hits = _hits(tx, sets, rules)
     gaps = _gaps(tx, sets) if rules is None else {}
+    checks = _checks(tx, stored) if rules is None else {}
     found: dict[Place, list[Occurrence]] = {}
     for place in places:
         image = stored.get(place.digest)
@@ -56,6 +59,7 @@ def occurrences(
             else [
                 *_affected(place, hits.get(image.set_id, ()), image, advice.get(place.digest)),
                 *_unassessed(place, gaps.get(image.set_id, ())),
+                *(_checked(place, check) for check in checks.get(place.digest, ())),
                 *(_problem(place, image) if rules is None else ()),
             ]
         )
@@ -232,6 +236,31 @@ def _unassessed(place: Place, gaps: Sequence[_Gap]) -> Iterator[Occurrence]:
             evidence={"reason": gap.reason, "count": len(gap.names), "packages": list(gap.names[:_NAMED])},
             remediation=unassessed_remedy(gap.code, gap.distro, gap.ecosystem),
         )
+
+
+def _checks(tx: Transaction, digests: Collection[str]) -> dict[str, list[ImageCheck]]:
+    rows = (row for part in chunks(digests) for row in tx.execute(_FACTS, {"digests": part}).all())
+    return {row.digest: checks_of(row.facts) for row in rows}
+
+
+_FACTS = sa.select(images.c.digest, images.c.facts).where(one_of(images.c.digest, "digests"))
+
+
+def _checked(place: Place, check: ImageCheck) -> Occurrence:
+    """One thing that is wrong with the image besides its packages."""
+    finding = Finding(
+        domain=DOMAIN,
+        rule=check.rule,
+        lineage=place.lineage,
+        location=check.location,
+        title=check.title,
+        severity=check.severity,
+        severity_source="pratique",
+        action=check.action,
+    )
+    return Occurrence(
+        finding=finding, subject=place.digest, version="", evidence=check.evidence, remediation=check.remediation
+    )
 
 
 def _problem(place: Place, image: Any) -> Iterator[Occurrence]:

@@ -26,6 +26,8 @@ from pratique.registry.types import BlobSource, ImageSource
 from pratique.scan.announce import Announcer, places_of, store_place
 from pratique.scan.child import PASSING
 from pratique.scan.errors import AdvisoriesMoved, ImageNotAssessable
+from pratique.scan.image_checks import ImageCheck, image_checks
+from pratique.scan.image_facts import stored_facts
 from pratique.scan.image_layers import layers_told
 from pratique.scan.layer_memory import LayerMemory
 from pratique.scan.layers import (
@@ -71,6 +73,7 @@ class _Prepared:
     inventory: ImageInventory
     items: tuple[Placed, ...]
     judged: Judged
+    checks: tuple[ImageCheck, ...]
 
 
 class Indexer:
@@ -82,13 +85,21 @@ class Indexer:
     """
 
     def __init__(
-        self, database: Database, registry: RegistryService, reader: Reader, store: Advisories, announcer: Announcer
+        self,
+        database: Database,
+        registry: RegistryService,
+        reader: Reader,
+        store: Advisories,
+        announcer: Announcer,
+        *,
+        fingerprint: Callable[[bytes], str] = lambda _digest: "",
     ) -> None:
         self._database = database
         self._registry = registry
         self._reader = reader
         self._store = store
         self._announcer = announcer
+        self._fingerprint = fingerprint
         self._memory = LayerMemory()
 
     def index(
@@ -252,7 +263,7 @@ class Indexer:
     def _judge_new(self, inventory: ImageInventory, items: Sequence[Placed], done: Collection[str]) -> _Prepared:
         new = [item for item in items if item.key not in done]
         judged = judge(self._store, new) if new else Judged(self._store.revision, {}, {})
-        return _Prepared(inventory, tuple(items), judged)
+        return _Prepared(inventory, tuple(items), judged, image_checks(inventory, self._fingerprint))
 
     def _store_all(
         self, tx: Transaction, place: Place, ready: _Prepared, stored: Mapping[str, Stored] | None = None
@@ -312,7 +323,7 @@ def _store_inventory(tx: Transaction, digest: str, set_id: int, ready: _Prepared
         remedy=_remedy(blockers),
         attribution={str(ids[item.key]): [list(spot) for spot in item.places] for item in ready.items},
         layers=layers_told(ready.inventory),
-        facts=_facts(ready.inventory),
+        facts=stored_facts(ready.inventory, ready.checks),
     )
 
 
@@ -367,30 +378,6 @@ def _remedy(blockers: Sequence[NotAssessed]) -> str:
     if "foreign-layer" in codes:
         return "push the image with its non-distributable layers"
     return "build the image again with a current tool and push it; the reason says what could not be read"
-
-
-def _facts(inventory: ImageInventory) -> dict[str, Any]:
-    """What is kept of the configuration. The environment may hold secrets, and is left out."""
-    facts = inventory.facts
-    return {
-        "os": facts.os,
-        "architecture": facts.architecture,
-        "variant": facts.variant,
-        "created": facts.created,
-        "user": facts.user,
-        "ports": list(facts.exposed_ports),
-        "diff_ids": list(inventory.diff_ids),
-        "distro": inventory.distro.key if inventory.distro else "",
-        "coverage": [
-            {"ecosystem": item.ecosystem, "state": item.state, "packages": item.packages, "reason": item.reason}
-            for item in inventory.coverage
-        ],
-        "not_assessed": [
-            {"what": item.what, "reason": item.reason, "code": item.code, "scope": item.scope}
-            for item in inventory.not_assessed[:200]
-        ],
-        "privileged": len(inventory.privileged),
-    }
 
 
 def _unread(layer: BlobSource, reason: str, code: str) -> LayerReport:
