@@ -18,6 +18,7 @@ COMMANDS: Table = {
         "demo": Entry("pratique.cli.demo", "Build demo images and take them through the real path."),
         "advisories": Entry("pratique.cli.advisories", "Fetch, import and export advisory feeds."),
         "cache": Entry("pratique.cli.cache", "Fill repositories from other registries when they are pulled."),
+        "diff": Entry("pratique.cli.diff", "Compare two images or SBOMs: packages, findings, sizes."),
         "events": Entry("pratique.cli.events", "Read what happened, as CloudEvents, and follow what happens."),
         "import": Entry("pratique.cli.importing", "Copy an image into this registry, by the server."),
         "verify": Entry("pratique.cli.verify", "Say who signed an image, and whom of them you trust."),

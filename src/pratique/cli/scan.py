@@ -78,6 +78,26 @@ def scan(
     raise typer.Exit(_answer(results, fail_on))
 
 
+def results_of(
+    settings: "Settings",
+    targets: tuple[str, ...],
+    platform: str,
+    access: tuple[Path | None, Path | None, bool],
+    reporter: TerminalReporter,
+) -> "list[ScanResult]":
+    """The result of each target for one platform, all judged by the same data, in the order given."""
+    from pratique.scan.sources.images import host_platform
+    from pratique.scan.sources.targets import Access
+
+    auth_file, ca, insecure = access
+    subjects = []
+    for target in targets:
+        way = Access(auth_file, ca or _own_authority(settings, target), insecure)
+        wanted = platform or host_platform()
+        subjects += list(_inventories(settings, target, None, None, wanted, way, reporter, cache=True))
+    return _judged(settings, subjects, reporter, fetch=False)
+
+
 def _own_authority(settings: "Settings", target: str) -> Path | None:
     """The certificate for images in the registry of this installation, which signs for itself."""
     from pratique.cli.trust import authority_file, registry_hosts
@@ -120,7 +140,8 @@ def _inventories(  # noqa: PLR0917 - one call, in one place
     with ReaderPool(1) as pool, images_of(chosen, platform, access) as images:
         for image in images:
             reporter.start(f"Reading {image.name}", len(image.layers), "layers")
-            subject = Subject(image.name, chosen.kind, image.digest, image.platform)
+            size = sum(layer.size for layer in image.layers)
+            subject = Subject(image.name, chosen.kind, image.digest, image.platform, size)
             yield subject, read_image(image, pool, kept, reporter)
             reporter.finish()
 

@@ -25,6 +25,8 @@ class Subject(msgspec.Struct, frozen=True):
     kind: str
     digest: str = ""
     platform: str = ""
+    size: int = 0
+    """Bytes of all layers as stored; 0 where there are none."""
 
 
 class LayerCache(Protocol):
@@ -91,4 +93,5 @@ def judge(subject: Subject, inventory: ImageInventory, store: AdvisoryStore, clo
         report,
         store.feeds(),
         clock.now(),
+        subject.size,
     )

@@ -1,7 +1,7 @@
 """GitHub's dependency snapshot out: what its dependency submission API takes, from inside a workflow.
 
 Commit, branch and run come from the variables that every GitHub runner sets; without them GitHub would refuse the
-snapshot, so it is not made. The run's address stands for the detector's, which is asked for. Findings go there as SARIF.
+snapshot, so it is not made. The run's address stands for the detector's, which is asked for; findings go as SARIF.
 """
 
 import os

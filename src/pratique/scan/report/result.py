@@ -23,6 +23,8 @@ class ScanResult:
     report: MatchReport
     feeds: tuple[FeedStatus, ...]
     scanned_at: int
+    size: int = 0
+    """Bytes of all layers as stored; 0 where there are none."""
 
     @cached_property
     def findings(self) -> tuple[Match, ...]:
