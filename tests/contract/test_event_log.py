@@ -12,7 +12,7 @@ from pratique.core.database import Database, Transaction
 from pratique.core.errors import Invalid
 from pratique.core.events import Event, EventBus
 from pratique.core.jobs import JobHandlers, JobQueue
-from pratique.core.permissions import Extent, Scope
+from pratique.core.permissions import Extent, NamePattern, Scope
 
 PUSHED = "pratique.registry.manifest.pushed.v1"
 MOVED = "pratique.registry.tag.moved.v1"
@@ -146,6 +146,10 @@ def test_patterns_choose_types_and_subjects(database: Database, log: EventLog, b
         (Extent(allowed=(Scope.parse("/"),), denied=(Scope.parse("/registry/team/app"),)), [1, 3, 4]),
         (Extent(allowed=(Scope.parse("/registry/team/app"), Scope.parse("/registry/other"))), [2, 4]),
         (Extent(allowed=(Scope.parse("/vaults"),)), []),
+        (Extent(names=(NamePattern(Scope.parse("/registry"), "team/", exact=False),)), [2]),
+        (Extent(names=(NamePattern(Scope.parse("/registry/team"), "team", exact=False),)), [1, 2]),
+        (Extent(names=(NamePattern(Scope.parse("/"), "team", exact=True),)), [1]),
+        (Extent((), (Scope.parse("/registry/team"),), None, (NamePattern(Scope.parse("/"), "t", exact=False),)), [3]),
     ],
 )
 def test_a_reader_sees_what_its_rights_cover(

@@ -88,6 +88,11 @@ def test_the_command_shows_deliveries_and_no_secret(server: Installation) -> Non
     assert "platform" in refused.stderr
 
 
+def test_a_position_beyond_all_positions_is_refused(server: Installation) -> None:
+    refused = server.run("events", "list", "--after", "9" * 19)
+    assert (refused.returncode, "query.after" in refused.stderr) == (2, True)
+
+
 def test_the_server_sends_events_as_they_happen(server: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)

@@ -46,7 +46,7 @@ def import_image(
 
 def _follow(client: Any, identity: str) -> dict[str, Any]:
     from pratique.cli.progress import TerminalReporter
-    from pratique.core.errors import Unavailable
+    from pratique.core.errors import PratiqueError
 
     with TerminalReporter(delay=2.0) as reporter:
         reporter.start("import", None, "B")
@@ -60,7 +60,8 @@ def _follow(client: Any, identity: str) -> dict[str, Any]:
             time.sleep(0.3)
         reporter.finish()
     if found["state"] != "done":
-        raise Unavailable(f"The import ended as {found['state']}: {found['error']}", remedy="Nothing half is served.")
+        how = "was cancelled" if found["state"] == "cancelled" else f"failed: {found['error']}"
+        raise PratiqueError(f"The import {how}", remedy="Nothing half is served.")
     return found
 
 

@@ -92,7 +92,9 @@ class AssignmentBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     owner: str | None = Field(default=None, max_length=LONGEST, description="Name of a person or a team.")
-    due: int | None = Field(default=None, gt=0, description="UTC microseconds; null: as the severity demands.")
+    due: int | None = Field(
+        default=None, gt=0, lt=2**63, description="UTC microseconds; null: as the severity demands."
+    )
 
     def assignment(self) -> Assignment:
         given = self.model_fields_set

@@ -22,7 +22,7 @@ from pratique.core.database import Database, Transaction
 from pratique.core.events import Event, EventBus
 from pratique.core.ids import new_id
 from pratique.core.jobs import JobContext, JobHandlers
-from pratique.core.permissions import Extent, Scope
+from pratique.core.permissions import Extent, NamePattern, Scope
 
 TOPIC = "outward"
 """Hint: there are events without a position."""
@@ -159,13 +159,19 @@ def _seen(wanted: Filter) -> sa.ColumnElement[bool]:
 
 def _in_extent(extent: Extent) -> sa.ColumnElement[bool]:
     condition = sa.and_(
-        sa.or_(sa.false(), *(_below(scope) for scope in extent.allowed)),
+        sa.or_(sa.false(), *(_below(scope) for scope in extent.allowed), *(_named(name) for name in extent.names)),
         sa.not_(sa.or_(sa.false(), *(_below(scope) for scope in extent.denied))),
     )
     if extent.bound is None:
         return condition
     bounds = ((_row.scope == str(b.scope)) if b.exact else _below(b.scope) for b in extent.bound)
     return sa.and_(condition, sa.or_(sa.false(), *bounds))
+
+
+def _named(pattern: NamePattern) -> sa.ColumnElement[bool]:
+    path = f"/registry/{pattern.text}"
+    fits = _row.scope == path if pattern.exact else _row.scope.startswith(path, autoescape=True)
+    return sa.and_(_below(pattern.scope), fits)
 
 
 def _below(scope: Scope) -> sa.ColumnElement[bool]:

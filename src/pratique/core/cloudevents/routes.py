@@ -24,7 +24,7 @@ AT_ONCE: Final = 100
 """Long polls and streams that one process holds open."""
 _PATTERNS: Final = 20
 
-Position = Annotated[str, Query(pattern="^([0-9]{1,19}|now)$", description="Position to go on after; `now` for none.")]
+Position = Annotated[str, Query(pattern="^([0-9]{1,18}|now)$", description="Position to go on after; `now` for none.")]
 Wait = Annotated[float, Query(ge=0, le=30, description="Seconds to wait while there is nothing new.")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Patterns = Annotated[list[str] | None, Query(max_length=_PATTERNS, description="Patterns with `*`; may be repeated.")]
@@ -99,7 +99,7 @@ class _Reader:
         if text == "now":
             await self._place()
             return (await self._database.read_async(self._log.head)).last
-        if not text.isascii() or not text.isdigit() or len(text) > 20:
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise Invalid("This is no position.", remedy="Give the `next` of an earlier page, or `now`.")
         return int(text)
 

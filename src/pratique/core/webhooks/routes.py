@@ -12,6 +12,7 @@ from pratique.core.webhooks.signing import shown
 from pratique.core.webhooks.types import MOST_PATTERNS, Attempt, Dead, NewWebhook, Webhook
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+_LAST = 2**63 - 1
 _Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -33,7 +34,7 @@ class ReplayBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    after: int = Field(ge=0)
+    after: int = Field(ge=0, le=_LAST)
 
 
 class ResendBody(BaseModel):
@@ -41,7 +42,7 @@ class ResendBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    position: int | None = Field(None, ge=1)
+    position: int | None = Field(None, ge=1, le=_LAST)
 
 
 def router(webhooks: Webhooks) -> APIRouter:
@@ -67,7 +68,7 @@ def _lists(routes: APIRouter, webhooks: Webhooks) -> None:
 
     @routes.get("/webhooks/{webhook}/attempts")
     async def list_attempts(
-        request: Request, webhook: str, limit: Limit = 100, before: Annotated[int | None, Query(ge=1)] = None
+        request: Request, webhook: str, limit: Limit = 100, before: Annotated[int | None, Query(ge=1, le=_LAST)] = None
     ) -> dict[str, Any]:
         """List deliveries, newest first."""
         caller = caller_of(request.scope)
@@ -76,7 +77,7 @@ def _lists(routes: APIRouter, webhooks: Webhooks) -> None:
 
     @routes.get("/webhooks/{webhook}/dead")
     async def list_dead(
-        request: Request, webhook: str, limit: Limit = 100, after: Annotated[int, Query(ge=0)] = 0
+        request: Request, webhook: str, limit: Limit = 100, after: Annotated[int, Query(ge=0, le=_LAST)] = 0
     ) -> dict[str, Any]:
         """List events that the receiver would not take, oldest first."""
         caller = caller_of(request.scope)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from pratique.core.database import Cursors, Database
 from pratique.core.http.plane import caller_of
@@ -13,6 +13,7 @@ from pratique.registry.lifecycle import Lifecycle
 from pratique.registry.types import RepositoryName
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Cursor = Annotated[str | None, Query(max_length=2048)]
 _ALL = Scope.parse("/registry")
 
@@ -82,7 +83,7 @@ def _add_deleted(
         return {"items": [asdict(item) for item in found[:limit]], "next": following}
 
     @routes.post("/repositories/{name:path}/deleted/{number}/restore")
-    async def restore_deleted(request: Request, name: str, number: int) -> dict[str, Any]:
+    async def restore_deleted(request: Request, name: str, number: Number) -> dict[str, Any]:
         """Restore a manifest with its tags, or a tag; it is judged again like a push."""
         repository = _allowed(request, authorizer, Permission.REGISTRY_DELETED_RESTORE, name)
         caller = caller_of(request.scope)
@@ -90,7 +91,7 @@ def _add_deleted(
         return {"repository": name, "tags": restored}
 
     @routes.delete("/repositories/{name:path}/deleted/{number}", status_code=204)
-    async def purge_deleted(request: Request, name: str, number: int) -> None:
+    async def purge_deleted(request: Request, name: str, number: Number) -> None:
         """Give a deleted item up before its time; its bytes go with the next collection."""
         repository = _allowed(request, authorizer, Permission.REGISTRY_DELETED_PURGE, name)
         caller = caller_of(request.scope)
