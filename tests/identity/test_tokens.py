@@ -71,6 +71,22 @@ def test_only_the_granted_part_is_in_the_token(world: World, builder: tuple[Prin
     assert [(one.name, one.actions) for one in issued.access] == [("team/app", ("pull", "push"))]
 
 
+def test_the_catalogue_is_granted_to_whoever_may_list_names_somewhere(world: World) -> None:
+    lister = world.create("lister")
+    secret = world.secret(lister)
+    assert not world.ask("lister", secret.value, "registry:catalog:*").access
+    world.assign(lister, "Container Registry Repository Catalog Lister", "/registry/team")
+    issued = world.ask("lister", secret.value, "registry:catalog:*")
+    assert [one.name for one in issued.access] == ["catalog"]
+    caller = world.identity.tokens.caller(issued.access_token, Audience.REGISTRY)
+    extent = world.identity.authorizer.extent(caller, Permission.REGISTRY_CATALOG_LIST)
+    assert extent.covers(Scope.for_repository("team/app"))
+    assert not extent.covers(Scope.for_repository("other/app"))
+    assert not world.identity.authorizer.allowed(
+        caller, Permission.REGISTRY_CONTENT_READ, Scope.for_repository("team/app")
+    )
+
+
 def test_a_bound_does_not_reach_other_repositories(world: World, builder: tuple[Principal, NewSecret]) -> None:
     _, secret = builder
     token = world.ask("builder", secret.value, "repository:team/app:pull").access_token

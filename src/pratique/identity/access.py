@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pratique.core.errors import Invalid
-from pratique.core.permissions import Bound, Permission, Scope
+from pratique.core.permissions import Bound, Extent, Permission, Scope
 
 _MAX_SCOPES = 32
 _MAX_LENGTH = 512
@@ -86,11 +86,16 @@ def _parse(word: str) -> Access:
     return Access(kind, name, tuple(action for action in wanted if action in ACTIONS))
 
 
-def granted(wanted: Access, allowed: Callable[[Permission, Scope], bool]) -> Access | None:
-    """The part of what is asked for that `allowed` permits, or None when that is nothing."""
+def granted(
+    wanted: Access, allowed: Callable[[Permission, Scope], bool], extent: Callable[[Permission], Extent]
+) -> Access | None:
+    """The part of what is asked for that `allowed` permits, or None when that is nothing.
+
+    The catalogue is granted to whoever may list names anywhere: it then holds the names of there, and no other.
+    """
     if wanted.kind == "registry":
-        holds = wanted.name == "catalog" and allowed(Permission.REGISTRY_CATALOG_LIST, Scope.root())
-        return wanted if holds else None
+        lists = wanted.name == "catalog" and not extent(Permission.REGISTRY_CATALOG_LIST).is_empty
+        return wanted if lists else None
     scope = Scope.for_repository(wanted.name)
     actions = tuple(action for action in wanted.actions if any(allowed(need, scope) for need in NEEDS[action]))
     return Access(wanted.kind, wanted.name, actions) if actions else None
