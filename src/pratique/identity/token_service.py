@@ -1,8 +1,10 @@
 """The use case behind the token endpoint: who proves what, and which token that gives."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from pratique.core.errors import PratiqueError
 from pratique.core.permissions import ANONYMOUS, Caller
@@ -24,6 +26,7 @@ _refused = METRICS.counter(
 )
 
 _ANONYMOUS_CREDENTIAL = "anonymous"
+_CAPABLE: Mapping[str, Any] = {"xms_cc": ["CP1"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class TokenService:
         await self._uses.note(caller.credential_id)
         if request.service == Audience.MANAGEMENT:
             return self._management(caller)
-        return self._registry(caller, wanted, offline=request.offline)
+        return self._registry(caller, wanted, self._capabilities(request), offline=request.offline)
 
     async def exchange(self, access_token: str) -> str:
         """Return a refresh token of the registry for the caller of an Entra-shaped access token to the registry.
@@ -80,17 +83,26 @@ class TokenService:
         for the registry.
         """
         try:
-            caller = self._tokens.caller(access_token, Audience.EXCHANGE)
+            verified = self._tokens.verify(access_token, Audience.EXCHANGE)
+            caller = self._tokens.caller_of(verified)
         except PratiqueError as error:
             _refused.add(1, code=error.code)
             self._ground.audit.count("identity.token.refuse", ANONYMOUS, error.code)
             raise
         _issued.add(1, service="refresh")
         self._ground.audit.count("identity.token.exchange", caller, caller.principal_id)
-        return self._refresh_token(caller, self._ground.settings.exchange_lifetime)
+        more = _CAPABLE if verified.evaluated else {}
+        return self._refresh_token(caller, self._ground.settings.exchange_lifetime, more)
 
-    def _refresh_token(self, caller: Caller, lifetime: float) -> str:
-        return self._tokens.issue(caller.principal_id, caller.credential_id, Audience.REFRESH, lifetime, access=())
+    def _refresh_token(self, caller: Caller, lifetime: float, more: Mapping[str, Any]) -> str:
+        return self._tokens.issue(
+            caller.principal_id, caller.credential_id, Audience.REFRESH, lifetime, access=(), more=more
+        )
+
+    def _capabilities(self, request: TokenRequest) -> Mapping[str, Any]:
+        """Hand on what the client said when it got the token that it asks with."""
+        asked = request.proof == "refresh" and self._tokens.verify(request.secret, Audience.REFRESH).evaluated
+        return _CAPABLE if asked else {}
 
     def _counted(self, request: TokenRequest, address: str) -> Caller:
         try:
@@ -116,16 +128,20 @@ class TokenService:
             raise SignInRefused("Signing in is needed.", remedy="Sign in first, for instance: podman login HOST")
         return Caller(ANONYMOUS.principal_id, ANONYMOUS.name, "anonymous", _ANONYMOUS_CREDENTIAL)
 
-    def _registry(self, caller: Caller, wanted: tuple[Access, ...], *, offline: bool) -> IssuedTokens:
+    def _registry(
+        self, caller: Caller, wanted: tuple[Access, ...], more: Mapping[str, Any], *, offline: bool
+    ) -> IssuedTokens:
         authorizer = self._ground.authorizer
         allowed, extent = partial(authorizer.allowed, caller), partial(authorizer.extent, caller)
         parts = (granted(one, allowed, extent) for one in wanted)
         access = tuple(part for part in parts if part is not None)
         refresh = None
         if offline and not caller.is_anonymous:
-            refresh = self._refresh_token(caller, self._ground.settings.refresh_lifetime)
+            refresh = self._refresh_token(caller, self._ground.settings.refresh_lifetime, more)
         life = self._ground.settings.token_lifetime
-        token = self._tokens.issue(caller.principal_id, caller.credential_id, Audience.REGISTRY, life, access=access)
+        token = self._tokens.issue(
+            caller.principal_id, caller.credential_id, Audience.REGISTRY, life, access=access, more=more
+        )
         return IssuedTokens(token, refresh, int(life), self._ground.clock.now(), access)
 
     def _management(self, caller: Caller) -> IssuedTokens:
