@@ -49,7 +49,7 @@ class AssignmentService:
         self._authorizer.require(caller, Permission.IDENTITY_ASSIGNMENTS_WRITE, scope)
         expires_at = None if lifetime is None else tx.now + int(lifetime * SECOND)
         condition = check_condition(condition, scope)
-        existing = self._existing(tx, principal, role, scope, effect)
+        existing = self.find(tx, principal, role, scope, effect)
         if existing is not None and (existing.expires_at, existing.condition) == (expires_at, condition):
             return existing
         if effect == "allow":
@@ -84,6 +84,20 @@ class AssignmentService:
                 f"There is no assignment {assignment_id[:80]!r}.", remedy="See pratique assignment list."
             )
         return assignment_of(row)
+
+    def find(
+        self, tx: Transaction, principal: Principal, role: Role, scope: Scope, effect: Effect
+    ) -> Assignment | None:
+        """Return the assignment of this role to this principal at this very scope, or None."""
+        row = tx.execute(
+            sa.select(assignments).where(
+                assignments.c.principal_id == principal.id,
+                assignments.c.role_id == role.id,
+                assignments.c.scope == str(scope),
+                assignments.c.effect == effect,
+            )
+        ).one_or_none()
+        return None if row is None else assignment_of(row)
 
     def delete(self, tx: Transaction, caller: Caller, assignment: Assignment) -> None:
         """Take a role away, or lift a denial, at once."""
@@ -134,19 +148,6 @@ class AssignmentService:
             statement = statement.where(after([assignments.c.id], position, descending=[False]))
         rows = tx.execute(statement).all()
         return page(rows, limit, assignment_of, lambda row: self._cursors.encode("assignments", [row.id]))
-
-    def _existing(
-        self, tx: Transaction, principal: Principal, role: Role, scope: Scope, effect: Effect
-    ) -> Assignment | None:
-        row = tx.execute(
-            sa.select(assignments).where(
-                assignments.c.principal_id == principal.id,
-                assignments.c.role_id == role.id,
-                assignments.c.scope == str(scope),
-                assignments.c.effect == effect,
-            )
-        ).one_or_none()
-        return None if row is None else assignment_of(row)
 
     def _replace(self, tx: Transaction, caller: Caller, existing: Assignment, role: Role) -> None:
         if existing.effect == "deny":

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from pratique.core.database import Transaction
 from pratique.core.errors import Conflict, Invalid
 from pratique.core.ids import new_id
-from pratique.core.permissions import Caller, Permission, Scope
+from pratique.core.permissions import SYSTEM, Caller, Permission, Scope
 from pratique.identity import roles
 from pratique.identity.access_tables import eligibilities
 from pratique.identity.azure_actions import is_known, permissions_of
@@ -101,6 +101,28 @@ class RoleService:
             )
         )
         self._audit.with_change(tx, "identity.role.create", caller, role.id, _detail(role))
+        return role
+
+    def kept(self, tx: Transaction, name: str, definition: Definition, *, description: str) -> Role:
+        """Return the role of this name with exactly these rights; the installation makes it where it is missing.
+
+        A role gives nobody anything until it is assigned, and whoever assigns it is checked then. Raises Conflict
+        where somebody has made something else of it.
+        """
+        permissions = definition.resolved()
+        row = tx.execute(sa.select(custom_roles).where(custom_roles.c.name == name)).one_or_none()
+        if row is not None:
+            found = role_of(row)
+            if found.permissions != permissions:
+                raise Conflict(f"The role {name} was changed.", remedy="Rename that role, then try again.")
+            return found
+        role = _role(new_id(), name, description, permissions, definition)
+        tx.execute(
+            sa.insert(custom_roles).values(
+                id=role.id, created_at=tx.now, created_by=SYSTEM.principal_id, **_values(role)
+            )
+        )
+        self._audit.with_change(tx, "identity.role.create", SYSTEM, role.id, _detail(role))
         return role
 
     def change(

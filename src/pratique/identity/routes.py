@@ -12,6 +12,7 @@ from pratique.identity.api import (
     principals,
     providers,
     roles,
+    scope_maps,
     sessions,
 )
 from pratique.identity.service import IdentityService
@@ -20,6 +21,7 @@ from pratique.identity.service import IdentityService
 def router(service: IdentityService) -> APIRouter:
     """Routes of principals, secrets, roles, assignments, explanations, sessions, sign-in links and the audit log."""
     routes = APIRouter()
-    for part in (principals, credentials, access, sessions, audit, roles, groups, activations, providers, people):
+    access_routes = (access, roles, groups, activations, scope_maps)
+    for part in (principals, credentials, *access_routes, sessions, audit, providers, people):
         routes.include_router(part.router(service))
     return routes

@@ -11,6 +11,7 @@ import pratique.identity.managed.tables
 import pratique.identity.oauth.tables
 import pratique.identity.access_tables
 import pratique.identity.oidc.tables
+import pratique.identity.scope_maps.tables
 import pratique.identity.tables
 import pratique.recommendations.tables
 import pratique.registry.collection.tables
