@@ -8,12 +8,11 @@ from pratique.core.cloudevents.types import source_of
 from pratique.core.database import Cursors
 from pratique.core.ground import Ground
 from pratique.core.http.api import create_api
-from pratique.core.outward import OutwardRules, create_outward
+from pratique.core.outward import create_outward
 from pratique.core.permissions import Authorizer
 from pratique.core.sealed import SealedColumns
 from pratique.core.webhooks import routes as webhook_routes
-from pratique.core.webhooks.service import Webhooks
-from pratique.domains import Domains
+from pratique.domains import Domains, create_webhooks
 from pratique.identity import routes as identity_routes
 from pratique.identity.service import IdentityService
 from pratique.operations import routes as operation_routes
@@ -67,19 +66,6 @@ def create_management_api(
         operation_routes.router(ground.database, ground.jobs, authorizer, cursors),
     ]
     return create_api(routers, version=__version__)
-
-
-def create_webhooks(ground: Ground, domains: Domains, authorizer: Authorizer) -> Webhooks:
-    """Return the use cases of webhooks."""
-    outward = ground.settings.outward
-    return Webhooks(
-        ground.database,
-        domains.events,
-        SealedColumns(ground.keys),
-        authorizer=authorizer,
-        audit=ground.audit,
-        rules=OutwardRules.of(outward.private, outward.plain),
-    )
 
 
 def create_imports(ground: Ground, authorizer: Authorizer) -> Imports:

@@ -14,6 +14,7 @@ from anyio import to_thread
 from pratique.advisories.service import order_of
 from pratique.console.app import create_console
 from pratique.console.bindings import create_parts
+from pratique.console.content import Content
 from pratique.core.audit.jobs import register as register_checkpoints
 from pratique.core.clock import SystemClock
 from pratique.core.database import Cursors
@@ -35,7 +36,7 @@ from pratique.core.redaction import redact
 from pratique.core.settings import Settings
 from pratique.core.telemetry import configure_logging
 from pratique.core.tls import ensure_certificate, fingerprint
-from pratique.domains import Domains, console_address, create_sender, join_domains
+from pratique.domains import Domains, console_address, create_sender, create_webhooks, join_domains
 from pratique.identity.first_sign_in import FILE, offer_first_sign_in
 from pratique.identity.jobs import register as register_sweep
 from pratique.identity.jobs import register_reviews
@@ -45,6 +46,7 @@ from pratique.identity.token_endpoint import token_app, token_error
 from pratique.migrations.run import migrate
 from pratique.recommendations.service import RecommendationService
 from pratique.registry.assembly import create_registry
+from pratique.registry.upstream.rules import CacheAdministration
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -245,6 +247,7 @@ def create_console_plane(
         advisories=domains.advisories,
         sync=domains.scan_jobs.request_sync,
         jobs=ground.jobs,
+        content=content_of(ground, domains, identity),
         identity=identity,
         registry_host=f"{settings.server.domain}:{settings.server.port}",
     )
@@ -256,6 +259,20 @@ def create_console_plane(
         html_error,
         identity.console_authenticator,
         data_plane=False,
+    )
+
+
+def content_of(ground: Ground, domains: Domains, identity: IdentityService) -> Content:
+    """Return what pages show and change of the registry's content."""
+    return Content(
+        ground.database,
+        domains.registry,
+        domains.lifecycle,
+        create_webhooks(ground, domains, identity.authorizer),
+        CacheAdministration(ground.database, domains.cache_rules, identity.authorizer, ground.audit),
+        domains.events,
+        ground.jobs,
+        identity.authorizer,
     )
 
 

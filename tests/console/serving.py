@@ -8,30 +8,44 @@ from pathlib import Path
 
 from tests.console.sources import StubExemptions, StubFeeds, StubImages, StubJobs
 from tests.recommendations.seeding import order, refresher_of
+from tests.registry.collecting import Content as Records
 
 from pratique.console.app import create_console
+from pratique.console.content import Content
 from pratique.console.parts import Parts
 from pratique.core.audit import Audit
+from pratique.core.blobs.local import LocalBlobStore
 from pratique.core.clock import Clock, SystemClock
+from pratique.core.cloudevents import EventLog
 from pratique.core.database import Cursors, Database, Epochs, Transaction, create_schema, open_database
+from pratique.core.events import EventBus
 from pratique.core.findings.store import FindingStore
 from pratique.core.http.answers import html_error
 from pratique.core.http.hosts import HostRules
 from pratique.core.http.pipeline import Pipeline
 from pratique.core.http.plane import Plane
 from pratique.core.http.server import Server, TlsFiles
+from pratique.core.jobs import JobHandlers, JobQueue
 from pratique.core.keys.client import local_keys
 from pratique.core.keys.types import Role
-from pratique.core.outward import OutwardClient
+from pratique.core.outward import OutwardClient, OutwardRules
 from pratique.core.permissions import OPERATOR, Scope
+from pratique.core.sealed import SealedColumns
+from pratique.core.settings.content import Lifecycle as LifecycleSettings
 from pratique.core.settings.schema import Identity as IdentitySettings
+from pratique.core.settings.schema import Registry as RegistrySettings
 from pratique.core.tls import ensure_certificate
+from pratique.core.webhooks.service import Webhooks
 from pratique.identity import roles
 from pratique.identity.service import IdentityService
 from pratique.identity.sessions import COOKIE
 from pratique.identity.types import NewSession, PrincipalName
 from pratique.recommendations.assigning import Assignments
 from pratique.recommendations.service import RecommendationService
+from pratique.registry.announcements import REGISTRY_EVENTS
+from pratique.registry.assembly import create_service
+from pratique.registry.lifecycle import create_lifecycle
+from pratique.registry.upstream.rules import CacheAdministration, CacheRules
 
 
 @dataclass
@@ -46,11 +60,17 @@ class Running:
     exemptions: StubExemptions
     parts: Parts
     directory: Path
+    handlers: JobHandlers
     port: int = 0
 
     @property
     def url(self) -> str:
         return f"https://localhost:{self.port}"
+
+    @property
+    def records(self) -> Records:
+        """What pushes into the registry that the console shows."""
+        return Records(self.database, self.directory, keep=86400)
 
     def session(self, name: str = "ada", role: str = "Owner", scope: str = "/") -> dict[str, str]:
         """Return the cookie of a person who is signed in and holds a role."""
@@ -71,6 +91,36 @@ def pipeline_of(parts: Parts) -> Pipeline:
     app, authenticator = create_console(parts), parts.identity.console_authenticator
     plane = Plane("console", ("console",), ("",), app, html_error, authenticator, data_plane=False)
     return Pipeline([plane], HostRules(), log_requests=False)
+
+
+def content_of(  # noqa: PLR0917  what the services stand on
+    database: Database,
+    directory: Path,
+    columns: SealedColumns,
+    identity: IdentityService,
+    epochs: Epochs,
+    audit: Audit,
+    handlers: JobHandlers,
+) -> Content:
+    """The real services of the registry over the console's database, and blobs in a folder."""
+    jobs, store = JobQueue(), LocalBlobStore(directory / "blobs")
+    bus, log = EventBus(jobs, handlers), EventLog(REGISTRY_EVENTS)
+    log.attach(bus)
+    settings, rules = LifecycleSettings(), OutwardRules.of()
+    lifecycle = create_lifecycle(RegistrySettings(), settings, database, store, jobs=jobs, events=bus, audit=audit)
+    lifecycle.collections.register(handlers, settings)
+    caches = CacheRules(database, epochs, columns, OutwardClient(rules), manifest_limit=1 << 22)
+    authorizer = identity.authorizer
+    return Content(
+        database,
+        create_service(database, store, bus),
+        lifecycle,
+        Webhooks(database, log, columns, authorizer=authorizer, audit=audit, rules=rules),
+        CacheAdministration(database, caches, authorizer, audit),
+        log,
+        jobs,
+        authorizer,
+    )
 
 
 @contextmanager
@@ -99,7 +149,8 @@ def console(
         clock=clock,
         outward=outward,
     )
-    images, feeds = StubImages(clock), StubFeeds()
+    images, feeds, handlers = StubImages(clock), StubFeeds(), JobHandlers()
+    content = content_of(database, directory, SealedColumns(keys), identity, epochs, audit, handlers)
     exemptions = StubExemptions(clock)
     parts = Parts(
         recommendations=RecommendationService(database, cursors, order),
@@ -108,6 +159,7 @@ def console(
         feeds=feeds,
         exemptions=exemptions,
         jobs=StubJobs(clock),
+        content=content,
         identity=identity,
         epoch=lambda: epochs.current("recommendations"),
         clock=clock,
@@ -115,7 +167,7 @@ def console(
     )
     pipeline = pipeline_of(parts)
     try:
-        yield Running(database, identity, pipeline, images, feeds, exemptions, parts, directory)
+        yield Running(database, identity, pipeline, images, feeds, exemptions, parts, directory, handlers)
     finally:
         pipeline.close()
         identity.close()

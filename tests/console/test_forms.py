@@ -24,6 +24,7 @@ FORMS = (
     "/recommendations/x/assign", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",
     "/sign-in/passkey/options", "/sign-in/link", "/sign-in/password", "/sign-in/new-passkey", "/sign-in/new-passkey/options",
     "/sign-out", "/account/sessions/x/end", "/device", "/device/decide", "/authorize", "/account/programs/x/end",
+    "/content/delete", "/content/deleted/x", "/content/lock", "/content/quarantine",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from pratique.console import addresses, assets, forms
 from pratique.console.errors import ErrorPages
 from pratique.console.live import Live
+from pratique.console.pages.content import ContentPages
 from pratique.console.pages.desk import Desk, see_other
 from pratique.console.pages.exemptions import ExemptionPages
 from pratique.console.pages.feeds import FeedPages
@@ -47,6 +48,7 @@ def create_console(parts: Parts) -> Starlette:
         AccessPages,
         HolderPages,
         RecommendationPages,
+        ContentPages,
         ImagePages,
         FeedPages,
         ExemptionPages,

@@ -56,7 +56,12 @@ _MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
 )
-_SECTIONS = {"/r": "/repositories", "/help": "/recommendations", "/score": "/recommendations"}
+_SECTIONS = {
+    "/r": "/repositories",
+    "/content": "/repositories",
+    "/help": "/recommendations",
+    "/score": "/recommendations",
+}
 
 
 def menu(authorizer: Authorizer, caller: Caller, path: str) -> Sequence[Group]:

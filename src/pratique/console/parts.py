@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pratique.console.content import Content
 from pratique.console.sources import Exemptions, Feeds, Images, Jobs
 from pratique.core.clock import Clock
 from pratique.identity.service import IdentityService
@@ -20,6 +21,7 @@ class Parts:
     feeds: Feeds
     exemptions: Exemptions
     jobs: Jobs
+    content: Content
     identity: IdentityService
     epoch: Callable[[], int]
     """Number of the last change of recommendations: `Epochs.current`, quick and at most one query a second."""

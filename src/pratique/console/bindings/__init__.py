@@ -7,6 +7,7 @@ from pratique.console.bindings.exemptions import BoundExemptions
 from pratique.console.bindings.feeds import BoundFeeds
 from pratique.console.bindings.images import BoundImages
 from pratique.console.bindings.jobs import BoundJobs
+from pratique.console.content import Content
 from pratique.console.parts import Parts
 from pratique.core.clock import Clock
 from pratique.core.database import Database, Epochs, Transaction
@@ -39,6 +40,7 @@ def create_parts(
     advisories: AdvisoryStore,
     sync: Sync,
     jobs: JobQueue,
+    content: Content,
     identity: IdentityService,
     registry_host: str,
 ) -> Parts:
@@ -50,6 +52,7 @@ def create_parts(
         feeds=BoundFeeds(database, advisories, jobs, sync),
         exemptions=BoundExemptions(database, exemptions, findings, identity.authorizer),
         jobs=BoundJobs(database, jobs),
+        content=content,
         identity=identity,
         # Findings change before they are summed up: a page listens for both.
         epoch=lambda: sum(epochs.current(name) for name in (EPOCH, "findings")),

@@ -1,5 +1,7 @@
 """Repositories, what they hold, and one image: the page that a refused pull names."""
 
+from collections.abc import Iterable
+
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,12 +13,14 @@ from pratique.console.pages.desk import Desk, in_thread, see_other
 from pratique.console.sources import ImageView
 from pratique.core.digests import Digest
 from pratique.core.errors import Invalid, NotFound
-from pratique.core.permissions import Extent, Permission
+from pratique.core.http.plane import caller_of
+from pratique.core.permissions import Extent, Permission, Scope
 from pratique.recommendations.listing import lineage_of
 from pratique.recommendations.types import Counts, Evidence, FindingFilter, Recommendation, Visibility
 
 READ = Permission.REGISTRY_METADATA_READ
 ROWS = 100
+TAGS = 50
 FINDINGS = 50
 
 
@@ -41,6 +45,7 @@ class ImagePages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._images = desk.parts.images
+        self._content = desk.parts.content
 
     def routes(self) -> list[Route]:
         return [
@@ -56,20 +61,42 @@ class ImagePages:
         search, after = request.query_params.get("q", "").strip()[:255], request.query_params.get("after", "")[:255]
         rows = await in_thread(request, self._images.repositories, extent, search, after, ROWS + 1)
         following = addresses.with_query("/repositories", q=search, after=rows[ROWS - 1].name) if rows[ROWS:] else ""
+        read = self._desk.parts.identity.authorizer.extent(caller_of(request.scope), READ)
+        seen = [row.name for row in rows[:ROWS] if read.covers(Scope.for_repository(row.name))]
+        measured = await in_thread(request, self._content.measured, seen)
         return self._desk.pages.page(
-            request, "images/repositories.html", rows=rows[:ROWS], search=search, next=following
+            request,
+            "images/repositories.html",
+            rows=rows[:ROWS],
+            measured=measured,
+            search=search,
+            next=following,
         )
 
     async def repository(self, request: Request) -> Response:
-        """Show the images of one repository, newest first."""
+        """Show tags by name and images newest first, what is locked, and what the caller may do about it."""
         extent, name = self._desk.extent(request, READ), request.path_params["repository"]
-        after = request.query_params.get("after", "")[:255]
+        query = request.query_params
+        after, search, tags_after = (query.get(field, "")[:255] for field in ("after", "tag", "tags"))
+        seen = extent.covers(Scope.for_repository(name))
         rows = await in_thread(request, self._images.manifests, extent, name, after, ROWS + 1)
-        if not rows and not after:
+        if not seen or (not rows and not after):
             raise _no_image(name)
-        following = addresses.with_query(f"/r/{name}", after=rows[ROWS - 1].cursor) if rows[ROWS:] else ""
+        tags = await in_thread(request, self._content.tags, name, search, tags_after, TAGS + 1)
+        measured = await in_thread(request, self._content.measured, [name])
+        more_tags = addresses.with_query(f"/r/{name}", tag=search, tags=tags[TAGS - 1].name) if tags[TAGS:] else ""
         return self._desk.pages.page(
-            request, "images/repository.html", repository=name, rows=rows[:ROWS], next=following
+            request,
+            "images/repository.html",
+            repository=name,
+            rows=rows[:ROWS],
+            tags=tags[:TAGS],
+            pushers=self._named(tag.pointed.pusher for tag in tags if tag.pointed),
+            search=search,
+            more_tags=more_tags,
+            sizes_and_locks=measured.get(name),
+            may=self._content.may(caller_of(request.scope), name),
+            next=addresses.with_query(f"/r/{name}", after=rows[ROWS - 1].cursor) if rows[ROWS:] else "",
         )
 
     async def tag(self, request: Request) -> Response:
@@ -86,6 +113,7 @@ class ImagePages:
         name, digest = request.path_params["repository"], _digest(request.path_params["digest"])
         cursor = request.query_params.get("cursor", "")
         image, actions, evidence, following, epoch = await in_thread(request, self._read, extent, name, digest, cursor)
+        shelf = await in_thread(request, self._content.shelf, name, digest)
         here = addresses.image(name, digest)
         return self._desk.pages.page(
             request,
@@ -98,7 +126,15 @@ class ImagePages:
             evidence_next=addresses.with_query(here, cursor=following) if following else "",
             fragment=here,
             epoch=epoch,
+            shelf=shelf,
+            marked_by=self._named([shelf.inspected.mark.marked_by]) if shelf and shelf.inspected.mark else {},
+            may=self._content.may(caller_of(request.scope), name),
         )
+
+    def _named(self, principals: Iterable[str]) -> dict[str, str]:
+        """Return names of those who are still there."""
+        memory = self._desk.parts.identity.memory
+        return {number: known.name for number in principals if (known := memory.of(number))}
 
     def _read(
         self, extent: Extent, name: str, digest: str, cursor: str
