@@ -14,6 +14,7 @@ from pratique.advisories.ecosystems import LANGUAGES
 from pratique.advisories.feeds.registry import BY_NAME, FEEDS
 from pratique.advisories.fetch import FeedClient, FetchLimits
 from pratique.advisories.freshness import feed_statuses, needed_feeds
+from pratique.advisories.matching.explaining import Told, told
 from pratique.advisories.matching.matcher import Matcher
 from pratique.advisories.matching.questions import Question, question_of
 from pratique.advisories.starter import open_starter
@@ -139,6 +140,19 @@ class AdvisoryStore:
         """The group of an id or alias, redirects followed; None for an id that stands for no known alias."""
         with self._reading() as snapshot:
             return snapshot.groups.group(name)
+
+    def explain(self, name: str, packages: Sequence[PackageLike], distro: str = "") -> tuple[Told, ...]:
+        """What the records of one vulnerability say about each package that they name, applying or not."""
+        with self._reading() as snapshot:
+            return tuple(told(snapshot, name, packages, distro))
+
+    def names_of(self, name: str) -> tuple[tuple[str, ...], bool]:
+        """All names of a vulnerability, CVE first, and whether any record or score here bears one of them."""
+        with self._reading() as snapshot:
+            group = snapshot.groups.group(name)
+            names = group.aliases if group else (name,)
+            known = any(view.names_of(names) for view in snapshot.views.values())
+            return names, known
 
     def feeds(self) -> tuple[FeedStatus, ...]:
         """Every built-in feed: its age, size, last error, and what a fetch would cost."""

@@ -30,6 +30,7 @@ def document(result: ScanResult) -> dict[str, Any]:
         "coverage": msgspec.to_builtins(inventory.coverage),
         "findings": [finding(result, match) for match in result.findings],
         "unimportant": [finding(result, match) for match in result.unimportant],
+        "checks": msgspec.to_builtins(result.checks),
         "not_assessed": [_problem(one) for one in (*result.why_not_assessable, *result.not_assessed)],
         "data": {
             "revision": result.report.revision,
@@ -57,6 +58,7 @@ def finding(result: ScanResult, match: Match) -> dict[str, Any]:
             "source": package.source_name,
             "location": package.location,
             "owned_by": package.owned_by,
+            "confidence": getattr(package, "confidence", "high"),
             "purl": getattr(package, "purl", ""),
         },
         "layer": {"index": origin.layer_index, "diff_id": origin.diff_id},

@@ -7,7 +7,9 @@ from functools import cached_property
 from pratique.advisories.types import FeedState, FeedStatus, Match, MatchReport
 from pratique.core.findings.types import Severity
 from pratique.inventory.types import ImageInventory, NotAssessed, Origin
+from pratique.scan.image_checks import ImageCheck, image_checks
 
+_NO_IMAGES = frozenset(("rootfs", "sbom", "source"))
 SEVERITIES: tuple[Severity, ...] = tuple(sorted(Severity, key=lambda one: -one.rank))
 
 
@@ -70,6 +72,11 @@ class ScanResult:
             for (ecosystem, code, reason), names in sorted(groups.items())
         )
         return (*self.inventory.not_assessed, *grouped)
+
+    @cached_property
+    def checks(self) -> tuple[ImageCheck, ...]:
+        """Secrets and settings of an image; a root file system or a list of packages has no configuration to judge."""
+        return () if self.kind in _NO_IMAGES else image_checks(self.inventory)
 
     @property
     def starter_feeds(self) -> tuple[FeedStatus, ...]:

@@ -78,6 +78,8 @@ def _package_line(group: list[Match]) -> Text:
         line.append(f"  ({_plain(', '.join(names[:4]))}{more})", style="dim")
     if not package.distro and package.location:
         line.append(f"  {_plain(package.location)}", style="dim")
+    if getattr(package, "confidence", "high") == "low":
+        line.append("  low confidence: its name or version is guessed", style="yellow")
     if package.owned_by:
         line.append(f"  shipped by {_plain(package.owned_by)}", style="dim")
     return line
@@ -126,6 +128,7 @@ def _closing(result: ScanResult, *, everything: bool) -> Iterable[RenderableType
         yield Text(f"{len(result.unimportant)} more that the vendor calls unimportant (--all lists them).", style="dim")
     for problem in result.why_not_assessable:
         yield Text(f"NOT ASSESSED: {_plain(problem.what)}: {_plain(problem.reason)}.", style="bold magenta")
+    yield from _checks(result)
     yield from _problems([one for one in result.not_assessed if one not in result.why_not_assessable])
     yield from _data(result)
 
@@ -141,6 +144,16 @@ def _totals(result: ScanResult) -> Text:
             line.append("  ")
     fixable = sum(bool(match.fixed_version) for match in result.findings)
     return line.append(f"· {fixable} with a fix")
+
+
+def _checks(result: ScanResult) -> Iterable[RenderableType]:
+    """Secrets and settings: shown, not counted among the findings of packages."""
+    if result.checks:
+        yield Text(f"Secrets and settings ({len(result.checks)}):", style="bold")
+    for check in result.checks[:_PROBLEMS]:
+        yield Text("  ").append(check.severity.value, style=_STYLES[check.severity]).append(f"  {_plain(check.title)}")
+    if len(result.checks) > _PROBLEMS:
+        yield Text(f"  and {len(result.checks) - _PROBLEMS} more (--output json lists them)")
 
 
 def _problems(problems: list[NotAssessed]) -> Iterable[RenderableType]:
