@@ -1,14 +1,17 @@
 """The command line's way to the server: HTTPS to this machine, signed in as its operator.
 
 Whoever may open the admin socket of the key process gets a token of five minutes for the built-in principal
-`local-operator`; nothing is stored. Every answer that is an error becomes the error it stands for.
+`local-operator`; nothing is stored. After `pratique login` commands go to the server that it named, as the person who
+signed in, until `pratique logout`; only those that are about this machine itself stay with its operator.
+
+Every answer that is an error becomes the error it stands for.
 """
 
 import hashlib
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -30,6 +33,9 @@ from pratique.core.keys.client import connect_keys
 from pratique.core.keys.errors import KeysUnavailable
 from pratique.core.keys.types import Role
 from pratique.core.settings import Settings, load
+
+if TYPE_CHECKING:
+    from pratique.cli.sign_ins import SignIn
 
 _KINDS: Mapping[int, type[PratiqueError]] = {
     kind.status: kind
@@ -67,9 +73,45 @@ class ApiClient(httpx2.Client):
         return response
 
 
+class PersonClient(ApiClient):
+    """A client that acts as a person; when their sign-in was ended meanwhile, the error says how to begin another."""
+
+    def __init__(self, sign_in: "SignIn", timeout: float) -> None:
+        self._sign_in = sign_in
+        super().__init__(
+            base_url=sign_in.server,
+            headers={"authorization": f"Bearer {sign_in.access_token}", "accept": "application/json"},
+            verify=sign_in.trust(),
+            timeout=timeout,
+            trust_env=False,
+        )
+
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        """Send as ApiClient does; raises Unauthenticated with the way back in."""
+        try:
+            return super().send(request, **options)
+        except Unauthenticated as error:
+            from pratique.cli.device_codes import ended
+
+            raise ended(self._sign_in, error.message) from None
+        except ServerDown:
+            server, remedy = self._sign_in.server, "Is it up? Commands stay with this machine after: pratique logout"
+            raise Unavailable(f"{server} does not answer.", remedy=remedy) from None
+
+
 def connect(settings: Settings | None = None, *, timeout: float = 30.0) -> ApiClient:
-    """A client of this machine's server, signed in as `local-operator`; raises ServerDown where none runs."""
-    settings = settings or load()
+    """A client of the server that somebody signed in to; else, and with `settings`, of this machine's as its operator.
+
+    Raises ServerDown where none runs, Unauthenticated where a sign-in has ended.
+    """
+    if settings is None:
+        from pratique.cli.device_codes import fresh
+        from pratique.cli.sign_ins import SignIns
+
+        sign_in = fresh(SignIns())
+        if sign_in is not None:
+            return PersonClient(sign_in, timeout)
+        settings = load()
     base = address_of(settings)
     return ApiClient(
         base_url=base,
@@ -121,9 +163,13 @@ def console_address(settings: Settings) -> str:
 
 def trust_anchor_fingerprint(settings: Settings) -> str:
     """The SHA-256 fingerprint that a browser shows for the CA, or for the operator's own certificate."""
-    anchor = settings.server.certificate or settings.data.directory / "tls" / "ca.pem"
-    der = ssl.PEM_cert_to_DER_cert(_first_certificate(anchor.read_text()))
+    der = ssl.PEM_cert_to_DER_cert(_first_certificate(anchor_of(settings).read_text()))
     return ":".join(f"{byte:02X}" for byte in hashlib.sha256(der).digest())
+
+
+def anchor_of(settings: Settings) -> Path:
+    """The file that this machine's server is checked with: the CA, or the operator's own certificate."""
+    return settings.server.certificate or settings.data.directory / "tls" / "ca.pem"
 
 
 def _first_certificate(pem: str) -> str:

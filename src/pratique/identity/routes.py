@@ -8,6 +8,7 @@ from pratique.identity.api import (
     audit,
     credentials,
     groups,
+    me,
     people,
     principals,
     providers,
@@ -22,6 +23,6 @@ def router(service: IdentityService) -> APIRouter:
     """Routes of principals, secrets, roles, assignments, explanations, sessions, sign-in links and the audit log."""
     routes = APIRouter()
     access_routes = (access, roles, groups, activations, scope_maps)
-    for part in (principals, credentials, *access_routes, sessions, audit, providers, people):
+    for part in (principals, credentials, *access_routes, sessions, audit, providers, people, me):
         routes.include_router(part.router(service))
     return routes
