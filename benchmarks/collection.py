@@ -23,7 +23,6 @@ from pratique.registry.collection.pieces import Pieces
 from pratique.registry.deletions import Deletions
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Locks
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.tables import blobs, repositories, repository_blobs
 
 LIMIT = 300.0
@@ -67,11 +66,9 @@ def main() -> None:
         create_schema(database)
         keys = _fill(database, images)
         store: Any = MemoryStore(keys)
-        events, usage = EventBus(JobQueue(), JobHandlers()), Usage()
+        events = EventBus(JobQueue(), JobHandlers())
         deletions = Deletions(events, Gates(events), CountingAudit(), Locks())
-        collector = Collector(
-            database, store, events, deletions, usage, read_grace=0, orphan_age=1, blob_lease=1
-        )  # fmt: skip
+        collector = Collector(database, store, events, deletions, read_grace=0, orphan_age=1, blob_lease=1)
         longest = [0.0]
         run = Pieces._run  # noqa: SLF001  measured from outside
 

@@ -21,7 +21,6 @@ from pratique.registry.gates import Gates
 from pratique.registry.locks import Locks
 from pratique.registry.parsing import parse_manifest
 from pratique.registry.pushes import Pushes
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.service import RegistryService
 from pratique.registry.tables import blobs, uploads
 from pratique.registry.types import GateState, Reference, RepositoryName
@@ -41,16 +40,16 @@ class Content:
         self.store = LocalBlobStore(directory / "blobs")
         self.events = EventBus(JobQueue(), JobHandlers())
         self.audit = CountingAudit()
-        keeper, usage, locks = Gates(self.events), Usage(), Locks()
-        self.deletions = Deletions(self.events, keeper, self.audit, locks, Bin(keep, usage), usage)
+        keeper, locks = Gates(self.events), Locks()
+        self.deletions = Deletions(self.events, keeper, self.audit, locks, Bin(keep))
         self.pushes = Pushes(
-            database, self.store, self.events, keeper, self.audit, locks, usage, serve_pending=False, blob_lease=LEASE
+            database, self.store, self.events, keeper, self.audit, locks, serve_pending=False, blob_lease=LEASE
         )
-        self.restoring = Restoring(self.pushes, self.events, self.audit, usage, blob_lease=LEASE)
+        self.restoring = Restoring(self.pushes, self.events, self.audit, blob_lease=LEASE)
         self.service = RegistryService(database, self.store, keeper)
         self.uploads = Uploads(database, self.store, self.events, lifetime=LEASE, blob_lease=LEASE, blob_limit=1 << 30)
         self.collector = Collector(
-            database, self.store, self.events, self.deletions, usage,
+            database, self.store, self.events, self.deletions,
             read_grace=grace * SECOND, orphan_age=AGE * SECOND, blob_lease=LEASE * SECOND,
         )  # fmt: skip
 

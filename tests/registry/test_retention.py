@@ -19,7 +19,6 @@ from pratique.registry.deleted import Bin, list_deleted
 from pratique.registry.deletions import Deletions
 from pratique.registry.gates import Gates
 from pratique.registry.locks import NO_DELETE, Locks
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.retention.immutability import Immutability
 from pratique.registry.retention.last_pulled import LastPulled
 from pratique.registry.retention.rules import RetentionRules
@@ -41,8 +40,8 @@ class Kept(Content):
         super().__init__(database, directory, keep=90 * DAYS)
         self.jobs, self.handlers = JobQueue(), JobHandlers()
         self.immutability = Immutability(self.audit)
-        locks, keeper, usage = Locks([self.immutability]), Gates(EventBus(JobQueue(), JobHandlers())), Usage()
-        self.deletions = Deletions(self.events, keeper, self.audit, locks, Bin(90 * DAYS, usage), usage)
+        locks, keeper = Locks([self.immutability]), Gates(EventBus(JobQueue(), JobHandlers()))
+        self.deletions = Deletions(self.events, keeper, self.audit, locks, Bin(90 * DAYS))
         self.rules = RetentionRules(self.audit, locks)
         self.retention = Retention(database, self.jobs, self.deletions, self.audit, locks)
         self.retention.register(self.handlers, 0)

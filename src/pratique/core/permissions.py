@@ -25,6 +25,14 @@ class Permission(StrEnum):
         member.sentence = sentence
         return member
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the permission of this name, in any case; raises Invalid."""
+        found = next((one for one in cls if one.value == text.lower()), None)
+        if found is None:
+            raise Invalid(f"There is no permission {text[:80]!r}.", remedy="See docs/reference/permissions.md.")
+        return found
+
     ADVISORIES_FEEDS_READ = "advisories/feeds/read", "See the advisory feeds, their age and what is missing."
     ADVISORIES_FEEDS_SYNC = "advisories/feeds/sync", "Fetch or import advisory data."
     IDENTITY_ACTIVATIONS_APPROVE = (
@@ -67,8 +75,6 @@ class Permission(StrEnum):
     REGISTRY_METADATA_WRITE = "registry/metadata/write", "Change attributes of repositories, lock tags."
     REGISTRY_QUARANTINE_READ = "registry/quarantine/read", "Pull what is held or refused."
     REGISTRY_QUARANTINE_WRITE = "registry/quarantine/write", "Move content out of quarantine and back."
-    REGISTRY_QUOTAS_READ = "registry/quotas/read", "See quotas and what is used of them."
-    REGISTRY_QUOTAS_WRITE = "registry/quotas/write", "Set quotas."
     REGISTRY_REPLICATIONS_READ = "registry/replications/read", "See replications and how far they are."
     REGISTRY_REPLICATIONS_WRITE = "registry/replications/write", "Create, change and delete replications."
     REGISTRY_RETENTION_READ = "registry/retention/read", "See retention policies and what they would delete."

@@ -15,7 +15,6 @@ import pratique.identity.scope_maps.tables
 import pratique.identity.tables
 import pratique.recommendations.tables
 import pratique.registry.collection.tables
-import pratique.registry.quotas.tables
 import pratique.registry.retention.tables
 import pratique.registry.importing.tables
 import pratique.registry.tables

@@ -20,7 +20,6 @@ from pratique.registry.errors import DeletedUnknown, ManifestUnknown, TagTaken
 from pratique.registry.parsing import parse_manifest
 from pratique.registry.ports import AuditTrail
 from pratique.registry.pushes import Pushes
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.tables import manifest_blobs, manifests, tags
 from pratique.registry.tags import stands_for
@@ -52,9 +51,8 @@ class DeletedItem:
 class Bin:
     """Keeps what is deleted for `keep` seconds; 0 keeps nothing."""
 
-    def __init__(self, keep: float, usage: Usage | None = None) -> None:
+    def __init__(self, keep: float) -> None:
         self._keep = round(keep * SECOND)
-        self._usage = usage or Usage()
 
     def put_manifest(
         self, tx: Transaction, name: RepositoryName, manifest_id: int, caller: Caller, because: str
@@ -92,17 +90,16 @@ class Bin:
 
     def _forget_former(self, tx: Transaction, repository: RepositoryName, kind: str, name: str) -> None:
         same = (_item.repository == repository.value) & (_item.kind == kind) & (_item.name == name)
-        forget_deleted(tx, self._usage, list(tx.execute(sa.select(_item.id).where(same)).scalars()))
+        forget_deleted(tx, list(tx.execute(sa.select(_item.id).where(same)).scalars()))
 
 
 class Restoring:
     """Lists what can come back, and brings it back."""
 
-    def __init__(self, pushes: Pushes, events: EventBus, audit: AuditTrail, usage: Usage, *, blob_lease: float) -> None:
+    def __init__(self, pushes: Pushes, events: EventBus, audit: AuditTrail, *, blob_lease: float) -> None:
         self._pushes = pushes
         self._events = events
         self._audit = audit
-        self._usage = usage
         self._lease = round(blob_lease * SECOND)
 
     def restore(self, tx: Transaction, caller: Caller, name: RepositoryName, item_id: int) -> list[str]:
@@ -115,7 +112,7 @@ class Restoring:
             restored = self._restore_tag(tx, caller, name, row)
         else:
             restored = self._restore_manifest(tx, caller, name, row)
-        forget_deleted(tx, self._usage, [row.id])
+        forget_deleted(tx, [row.id])
         target = f"{name}:{row.name}" if row.kind == TAG else f"{name}@{row.digest}"
         self._audit.with_change(tx, "registry.deleted.restore", caller, target, {"tags": restored})
         data = {"repository_id": ensure_repository(tx, name), "repository": name.value, "digest": row.digest}
@@ -125,7 +122,7 @@ class Restoring:
     def purge(self, tx: Transaction, caller: Caller, name: RepositoryName, item_id: int) -> None:
         """Give a deleted item up before its time; raises DeletedUnknown."""
         row = _find(tx, name, item_id)
-        forget_deleted(tx, self._usage, [row.id])
+        forget_deleted(tx, [row.id])
         self._audit.with_change(tx, "registry.deleted.purge", caller, f"{name}@{row.digest}", {"name": row.name})
 
     def _restore_manifest(self, tx: Transaction, caller: Caller, name: RepositoryName, row: Any) -> list[str]:
@@ -133,7 +130,6 @@ class Restoring:
         held = sa.select(deleted_blobs.c.blob_id).where(deleted_blobs.c.deleted_id == row.id)
         for blob_id in tx.execute(held).scalars().all():
             link_blob(tx, repository_id, blob_id, tx.now + self._lease)
-            self._usage.linked(tx, name.value, blob_id)
         free = [tag for tag in row.tags if stands_for(tx, repository_id, tag) is None]
         self._push(tx, caller, name, row.content, row.media_type, row.digest, free)
         return free
@@ -175,22 +171,20 @@ def list_deleted(tx: Transaction, name: RepositoryName, *, limit: int, before: i
     return [DeletedItem(*_plain(row)) for row in rows]
 
 
-def forget_expired(tx: Transaction, usage: Usage, limit: int) -> int:
+def forget_expired(tx: Transaction, limit: int) -> int:
     """Give up one batch of what was kept long enough; return how many."""
     due = sa.select(_item.id).where(_item.expires_at <= tx.now).order_by(_item.expires_at).limit(limit)
     found = list(tx.execute(due).scalars())
-    forget_deleted(tx, usage, found)
+    forget_deleted(tx, found)
     return len(found)
 
 
-def forget_deleted(tx: Transaction, usage: Usage, item_ids: Sequence[int]) -> None:
+def forget_deleted(tx: Transaction, item_ids: Sequence[int]) -> None:
     """Remove items, and with them the hold on their blobs."""
     if not item_ids:
         return
-    held = sa.delete(deleted_blobs).where(deleted_blobs.c.deleted_id.in_(item_ids)).returning(deleted_blobs.c.blob_id)
-    blob_ids = sorted(set(tx.execute(held).scalars()))
+    tx.execute(sa.delete(deleted_blobs).where(deleted_blobs.c.deleted_id.in_(item_ids)))
     tx.execute(sa.delete(deleted_items).where(_item.id.in_(item_ids)))
-    usage.unlinked(tx, blob_ids)
 
 
 def _plain(row: sa.Row[Any]) -> Iterator[Any]:

@@ -11,7 +11,6 @@ from pratique.registry.errors import BlobUnknown, ManifestUnknown, Unsupported
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Deletion, Locks
 from pratique.registry.ports import AuditTrail
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.repositories import require_repository
 from pratique.registry.tables import gates, manifest_blobs, manifest_members, manifests, repository_blobs, tags
 from pratique.registry.tags import publish_moved, stands_for
@@ -24,21 +23,19 @@ ON_REQUEST = "deleted on request"
 class Deletions:
     """Removes what callers may remove; what went can be restored for a while, blob bytes stay until collection."""
 
-    def __init__(  # noqa: PLR0917  the collaborators
+    def __init__(
         self,
         events: EventBus,
         gate_keeper: Gates,
         audit: AuditTrail,
         locks: Locks,
         restorable: Bin | None = None,
-        usage: Usage | None = None,
     ) -> None:
         self._events = events
         self._gates = gate_keeper
         self._audit = audit
         self._locks = locks
         self._bin = restorable or Bin(keep=0)
-        self._usage = usage or Usage()
 
     def delete(self, tx: Transaction, caller: Caller, name: RepositoryName, reference: Reference) -> None:
         """Delete a tag, or a manifest with every tag that points to it; raises ManifestUnknown or ContentLocked."""
@@ -60,14 +57,12 @@ class Deletions:
         self._locks.check_push(tx, blob.repository_id)
         link = repository_blobs.c
         tx.execute(sa.delete(repository_blobs).where(link.repository_id == blob.repository_id, link.blob_id == blob.id))
-        self._usage.unlinked(tx, [blob.id])
         self._audit.with_change(tx, "registry.blob.delete", caller, f"{name}@{digest}", {})
 
     def forget_blobs(self, tx: Transaction, repository_id: str) -> None:
         """Forget every blob in a repository that has no manifest left."""
         link = repository_blobs.c
-        gone = sa.delete(repository_blobs).where(link.repository_id == repository_id).returning(link.blob_id)
-        self._usage.unlinked(tx, list(tx.execute(gone).scalars()))
+        tx.execute(sa.delete(repository_blobs).where(link.repository_id == repository_id))
 
     def delete_tag(self, tx: Transaction, caller: Caller, name: RepositoryName, tag: str, because: str) -> None:
         """Delete a tag and no manifest; raises ManifestUnknown or ContentLocked."""
@@ -83,7 +78,6 @@ class Deletions:
         """Take a tag away without asking locks or keeping anything; for what has asked and kept already."""
         condition = (tags.c.repository_id == repository_id) & (tags.c.name == tag)
         if tx.execute(sa.delete(tags).where(condition)).rowcount:
-            self._usage.changed(tx, name.value, tags=-1)
             publish_moved(tx, self._events, name.value, tag, "")
 
     def delete_found(
@@ -108,8 +102,7 @@ class Deletions:
         self._gates.forget(tx, row.id, row.state)
         for table in (manifest_blobs, manifest_members):
             tx.execute(sa.delete(table).where(table.c.manifest_id == row.id))
-        size = tx.execute(sa.delete(manifests).where(manifests.c.id == row.id).returning(manifests.c.size)).scalar_one()
-        self._usage.changed(tx, name.value, content=-size, manifests=-1)
+        tx.execute(sa.delete(manifests).where(manifests.c.id == row.id))
         self._gates.recompute(tx, repository_id, row.digest)
         data = {"repository_id": repository_id, "repository": name.value, "digest": row.digest, "kind": row.kind}
         self._events.publish(tx, Event(MANIFEST_DELETED, f"{name}@{row.digest}", data))
@@ -127,8 +120,7 @@ class Deletions:
         served = tx.execute(sa.select(tags.c.name).where(own, tags.c.served_id == manifest_id)).scalars().all()
         tx.execute(sa.update(tags).where(own, tags.c.pending_id == manifest_id).values(pending_id=None))
         tx.execute(sa.update(tags).where(own, tags.c.served_id == manifest_id).values(served_id=None))
-        empty = sa.delete(tags).where(own, tags.c.served_id.is_(None), tags.c.pending_id.is_(None))
-        self._usage.changed(tx, name.value, tags=-tx.execute(empty).rowcount)
+        tx.execute(sa.delete(tags).where(own, tags.c.served_id.is_(None), tags.c.pending_id.is_(None)))
         for tag in served:
             publish_moved(tx, self._events, name.value, tag, "")
 

@@ -6,7 +6,7 @@ PratiqueError
 ├── NotFound ── NameUnknown, ManifestUnknown, BlobUnknown, UploadUnknown, DeletedUnknown, RuleUnknown
 ├── Conflict ── TagTaken
 ├── RangeInvalid ── UploadRangeInvalid
-├── Denied ── Held, Refused, ReadLocked, ContentLocked, QuotaExceeded, AddressRefused
+├── Denied ── Held, Refused, ReadLocked, ContentLocked, AddressRefused
 └── TooLarge ── ManifestTooLarge, BlobTooLarge
 """
 
@@ -134,13 +134,6 @@ class TagTaken(Conflict):
     """A tag cannot come back: somebody has set it meanwhile."""
 
     code = "tag-taken"
-
-
-class QuotaExceeded(Denied):
-    """What would be added is more than a quota leaves; nothing was stored."""
-
-    code = "quota-exceeded"
-    oci = "DENIED"
 
 
 class AddressRefused(Denied):

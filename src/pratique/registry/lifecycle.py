@@ -18,7 +18,6 @@ from pratique.registry.emptying import RepositoryDeletions
 from pratique.registry.gates import Gates
 from pratique.registry.locks import Locks
 from pratique.registry.ports import AuditTrail
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.retention.immutability import Immutability
 from pratique.registry.retention.last_pulled import LastPulled
 from pratique.registry.retention.rules import RetentionRules
@@ -51,22 +50,21 @@ def create_lifecycle(
     audit: AuditTrail,
 ) -> Lifecycle:
     """Return the use cases over the ground."""
-    usage, immutability = Usage(), Immutability(audit)
+    immutability = Immutability(audit)
     locks = Locks([immutability])
-    deletions = Deletions(events, Gates(events), audit, locks, Bin(lifecycle.keep_deleted, usage), usage)
+    deletions = Deletions(events, Gates(events), audit, locks, Bin(lifecycle.keep_deleted))
     pushes = create_pushes(settings, database, store, events=events, audit=audit, guards=[immutability])
     collector = Collector(
         database,
         store,
         events,
         deletions,
-        usage,
         read_grace=micros(lifecycle.read_grace),
         orphan_age=micros(lifecycle.orphan_age),
         blob_lease=micros(settings.blob_lease),
     )
     return Lifecycle(
-        restoring=Restoring(pushes, events, audit, usage, blob_lease=settings.blob_lease),
+        restoring=Restoring(pushes, events, audit, blob_lease=settings.blob_lease),
         collections=Collections(database, jobs, collector, audit),
         immutability=immutability,
         retention=Retention(database, jobs, deletions, audit, locks),

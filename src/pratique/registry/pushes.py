@@ -18,7 +18,6 @@ from pratique.registry.gates import Gates, Verdict
 from pratique.registry.locks import Locks, TagMove
 from pratique.registry.parsing import Descriptor, Manifest, parse_manifest
 from pratique.registry.ports import AuditTrail
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.repositories import ensure_repository
 from pratique.registry.retention.tables import untagged_manifests
 from pratique.registry.statements import check_statements
@@ -55,7 +54,6 @@ class Pushes:
         gate_keeper: Gates,
         audit: AuditTrail,
         locks: Locks,
-        usage: Usage | None = None,
         *,
         serve_pending: bool,
         blob_lease: float,
@@ -66,7 +64,6 @@ class Pushes:
         self._gates = gate_keeper
         self._audit = audit
         self._locks = locks
-        self._usage = usage or Usage()
         self._serve_pending = serve_pending
         self._lease = round(blob_lease * SECOND)
 
@@ -97,7 +94,6 @@ class Pushes:
         self._locks.check_push(tx, repository_id)
         known = _find(tx, repository_id, digest)
         if known is None:
-            self._usage.changed(tx, name.value, content=len(content), manifests=1)
             row_id, complete = self._insert(tx, repository_id, manifest, content, digest, caller, _signed_by(tag_names))
         else:
             row_id, complete = known.id, is_complete(tx, known.id)
@@ -113,8 +109,6 @@ class Pushes:
         for tag in tag_names:
             before = stands_for(tx, repository_id, tag)
             self._locks.check_move(tx, TagMove(repository_id, name.value, tag, before, row_id))
-            if before is None:
-                self._usage.changed(tx, name.value, tags=1)
             serve = state is GateState.OPEN or self._serve_pending
             if point_tag(tx, repository_id, tag, row_id, principal_id=caller.principal_id, serve=serve):
                 publish_moved(tx, self._events, name.value, tag, digest)

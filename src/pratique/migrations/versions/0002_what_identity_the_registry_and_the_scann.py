@@ -167,23 +167,6 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "quotas",
-        sa.Column("id", Id, nullable=False),
-        sa.Column("prefix", TextC, nullable=False, comment="'' is the whole registry"),
-        sa.Column("bytes", sa.BigInteger(), nullable=True),
-        sa.Column("manifests", sa.BigInteger(), nullable=True),
-        sa.Column("tags", sa.BigInteger(), nullable=True),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "counted_at",
-            sa.BigInteger(),
-            nullable=True,
-            comment="when usage was last counted from the records; null: not enforced yet",
-        ),
-        sa.PrimaryKeyConstraint("id", name="pk_quotas"),
-        sa.UniqueConstraint("prefix", name="uq_quotas_prefix"),
-    )
-    op.create_table(
         "retention_rules",
         sa.Column("id", Id, nullable=False),
         sa.Column("prefix", TextC, nullable=False),
@@ -498,25 +481,6 @@ def upgrade() -> None:
     with op.batch_alter_table("group_members", schema=None) as batch_op:
         batch_op.create_index("ix_group_members_principal_id", ["principal_id"], unique=False)
 
-    op.create_table(
-        "quota_blobs",
-        sa.Column("quota_id", Id, nullable=False),
-        sa.Column("blob_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["quota_id"], ["quotas.id"], name="fk_quota_blobs_quota_id"),
-        sa.PrimaryKeyConstraint("quota_id", "blob_id", name="pk_quota_blobs"),
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
-        "quota_usage",
-        sa.Column("quota_id", Id, nullable=False),
-        sa.Column("part", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
-        sa.Column("manifests", sa.BigInteger(), nullable=False),
-        sa.Column("tags", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["quota_id"], ["quotas.id"], name="fk_quota_usage_quota_id"),
-        sa.PrimaryKeyConstraint("quota_id", "part", name="pk_quota_usage"),
-    )
     op.create_table(
         "registry_tokens",
         sa.Column("principal_id", Id, nullable=False),

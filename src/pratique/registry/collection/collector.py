@@ -27,7 +27,6 @@ from pratique.registry.collection.sweep import Sweep
 from pratique.registry.deleted import forget_expired
 from pratique.registry.deletions import Deletions
 from pratique.registry.errors import ContentLocked
-from pratique.registry.quotas.usage import Usage
 from pratique.registry.tables import uploads
 from pratique.registry.types import RepositoryName
 
@@ -63,7 +62,6 @@ class Collector:
         store: BlobStore,
         events: EventBus,
         deletions: Deletions,
-        usage: Usage,
         *,
         read_grace: int,
         orphan_age: int,
@@ -73,7 +71,6 @@ class Collector:
         self._store = store
         self._events = events
         self._deletions = deletions
-        self._usage = usage
         self._grace = read_grace
         self.lease = blob_lease
         self.sweep = Sweep(database, store, age=orphan_age)
@@ -82,7 +79,7 @@ class Collector:
         """Do every step once; `check` is called before each transaction and may raise to end the run."""
         counts, pieces = Counts(), Pieces(self._database, check)
         progress(0, None, "deleted items whose time is over")
-        counts.add("deleted items", pieces.until_empty(lambda tx, most: forget_expired(tx, self._usage, most)))
+        counts.add("deleted items", pieces.until_empty(forget_expired))
         progress(0, None, "unfinished uploads")
         self.expire_uploads(pieces, counts)
         progress(0, None, "blobs that no manifest names")
@@ -146,9 +143,7 @@ class Collector:
         return len(rows), sum(row.size for row in rows)
 
     def _unlink(self, tx: Transaction, keys: Sequence[tuple[str, int]]) -> int:
-        gone = roots.unlink(tx, keys)
-        self._usage.unlinked(tx, gone)
-        return len(gone)
+        return len(roots.unlink(tx, keys))
 
     def _forget(self, tx: Transaction, blob_ids: Sequence[int]) -> tuple[int, int]:
         rows = roots.forget_blobs(tx, blob_ids)
