@@ -32,3 +32,11 @@ def test_every_command_can_be_loaded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_server_is_up_before_what_only_its_management_api_needs_is_imported() -> None:
+    program = (
+        "import sys, pratique.app; print(sorted(set(sys.modules) & {'fastapi', 'pydantic', 'alembic', 'sigstore'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -148,3 +148,9 @@ def roles_by_id(tx: Transaction, role_ids: Iterable[str]) -> dict[str, Role]:
 
 def _assignments_of(holders: list[str]) -> sa.Select[Any]:
     return sa.select(assignments).where(assignments.c.principal_id.in_(holders)).order_by(assignments.c.id)
+
+
+def names_of(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of principals by id."""
+    rows = tx.execute(sa.select(principals.c.id, principals.c.name).where(principals.c.id.in_(set(ids)))).all()
+    return {row.id: row.name for row in rows}

@@ -134,6 +134,13 @@ class Session:
     seen_at: int
     expires_at: int
 
+    @property
+    def means(self) -> str:
+        """How somebody signed in: password, passkey, or the short name of a provider."""
+        if self.method == "password":
+            return "password"
+        return self.method.removeprefix("oidc/") if self.method.startswith("oidc/") else "passkey"
+
 
 @dataclass(frozen=True, slots=True)
 class NewSession:

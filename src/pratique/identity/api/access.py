@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Query
 
 from pratique.core.database import Transaction
@@ -17,12 +16,10 @@ from pratique.identity.api.shapes import (
     assignment_json,
     explanation_json,
     page_json,
-    permission_of,
     principal_json,
 )
-from pratique.identity.rights_reading import roles_by_id
+from pratique.identity.rights_reading import names_of, roles_by_id
 from pratique.identity.service import IdentityService
-from pratique.identity.tables import principals
 from pratique.identity.types import Assignment
 
 _FIXED = {OPERATOR.name: OPERATOR.principal_id, ANONYMOUS.name: ANONYMOUS.principal_id}
@@ -97,7 +94,7 @@ def _explain(routes: APIRouter, identity: IdentityService) -> None:
         caller: Known, principal: Annotated[str, Query(max_length=128)], permission: Right, scope: Place = "/"
     ) -> dict[str, Any]:
         """Say whether a principal may do something at a scope, through what, or what it would take."""
-        wanted, place = permission_of(permission), Scope.parse(scope)
+        wanted, place = Permission.parse(permission), Scope.parse(scope)
 
         def read(tx: Transaction) -> tuple[str, str, list[dict[str, Any]]]:
             fixed = _FIXED.get(principal)
@@ -119,7 +116,7 @@ def _explain(routes: APIRouter, identity: IdentityService) -> None:
         caller: Known, permission: Right, scope: Place = "/", limit: Limit = 100, cursor: Cursor = None
     ) -> dict[str, Any]:
         """List who may do something at a scope, each with the reason; a page can be shorter than its limit."""
-        wanted, place = permission_of(permission), Scope.parse(scope)
+        wanted, place = Permission.parse(permission), Scope.parse(scope)
         require(caller, Permission.IDENTITY_ASSIGNMENTS_READ, place)
         found = await identity.database.read_async(
             lambda tx: identity.holders.who_can(tx, wanted, place, limit=limit, cursor=cursor)
@@ -135,12 +132,6 @@ def _explain(routes: APIRouter, identity: IdentityService) -> None:
     async def me(caller: Known) -> dict[str, Any]:
         """Say who the caller is."""
         return {"id": caller.principal_id, "name": caller.name, "kind": caller.kind, "root": str(ROOT)}
-
-
-def names_of(tx: Transaction, ids: Iterable[str]) -> dict[str, str]:
-    """Return the names of principals by id."""
-    rows = tx.execute(sa.select(principals.c.id, principals.c.name).where(principals.c.id.in_(set(ids)))).all()
-    return {row.id: row.name for row in rows}
 
 
 def named(tx: Transaction, given: Iterable[Assignment]) -> list[dict[str, Any]]:

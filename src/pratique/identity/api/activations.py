@@ -9,9 +9,8 @@ from pratique.core.clock import SECOND
 from pratique.core.database import Transaction
 from pratique.core.permissions import Scope
 from pratique.identity.activation import Activation, Eligibility
-from pratique.identity.api.access import names_of
 from pratique.identity.api.shapes import Body, Cursor, Grant, Known, Lifetime, Limit, instant, page_json
-from pratique.identity.rights_reading import roles_by_id
+from pratique.identity.rights_reading import names_of, roles_by_id
 from pratique.identity.service import IdentityService
 
 

@@ -7,9 +7,9 @@ from pydantic import Field
 
 from pratique.core.database import Transaction
 from pratique.core.permissions import Permission
-from pratique.identity.api.access import names_of
 from pratique.identity.api.shapes import ROOT, Body, Known, instant, page_json
 from pratique.identity.oidc.types import NewProvider, Provider
+from pratique.identity.rights_reading import names_of
 from pratique.identity.service import IdentityService
 
 Texts = Annotated[list[Annotated[str, Field(max_length=255)]], Field(max_length=200)]

@@ -8,9 +8,9 @@ from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from pratique.core.clock import SECOND
-from pratique.core.errors import Invalid, Unauthenticated
+from pratique.core.errors import Unauthenticated
 from pratique.core.http.plane import caller_of
-from pratique.core.permissions import Caller, Permission, Scope
+from pratique.core.permissions import Caller, Scope
 from pratique.identity import roles
 from pratique.identity.types import Assignment, Credential, Explanation, Principal, Role, Session
 
@@ -71,14 +71,6 @@ def known_caller(request: Request) -> Caller:
 
 
 Known = Annotated[Caller, Depends(known_caller)]
-
-
-def permission_of(text: str) -> Permission:
-    """Read a permission, or raise Invalid."""
-    found = {permission.value: permission for permission in Permission}.get(text.lower())
-    if found is None:
-        raise Invalid(f"There is no permission {text[:80]!r}.", remedy="See docs/reference/permissions.md.")
-    return found
 
 
 def instant(micros: int | None) -> str | None:
@@ -149,20 +141,13 @@ def session_json(session: Session, principal_name: str | None = None) -> dict[st
         "id": session.id,
         "principal_id": session.principal_id,
         "principal": principal_name,
-        "method": method_of(session),
+        "method": session.means,
         "address": session.address,
         "agent": session.agent,
         "created_at": instant(session.created_at),
         "seen_at": instant(session.seen_at),
         "expires_at": instant(session.expires_at),
     }
-
-
-def method_of(session: Session) -> str:
-    """How somebody signed in: password, passkey, or the short name of a provider."""
-    if session.method == "password":
-        return "password"
-    return session.method.removeprefix("oidc/") if session.method.startswith("oidc/") else "passkey"
 
 
 def explanation_json(explanation: Explanation, principal_name: str) -> dict[str, Any]:

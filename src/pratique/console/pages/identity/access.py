@@ -11,10 +11,8 @@ from pratique.core.database import Transaction
 from pratique.core.errors import PratiqueError
 from pratique.core.http.plane import caller_of
 from pratique.core.permissions import Permission, Scope
-from pratique.identity.api.access import names_of
-from pratique.identity.api.shapes import method_of, permission_of
 from pratique.identity.assignments import parse_effect
-from pratique.identity.rights_reading import roles_by_id
+from pratique.identity.rights_reading import names_of, roles_by_id
 
 _ROOT = Scope.root()
 PERMISSIONS = tuple(permission.value for permission in Permission)
@@ -210,7 +208,7 @@ class AccessPages:
             names = names_of(tx, (one.principal_id for one in found.items))
             rows = tuple(
                 Row((
-                    Cell(names.get(one.principal_id, "")), Cell(method_of(one)), Cell(one.address),
+                    Cell(names.get(one.principal_id, "")), Cell(one.means), Cell(one.address),
                     Cell(one.agent[:120]), Cell(at=one.seen_at),
                 ), (Button(place("sessions", one.id, "end"), "End", "danger"),))
                 for one in found.items
@@ -233,7 +231,7 @@ class AccessPages:
         return see_other("/sessions")
 
     async def _answer(self, asked: dict[str, str]) -> Section:
-        permission, scope = permission_of(asked["permission"]), Scope.parse(asked["scope"] or "/")
+        permission, scope = Permission.parse(asked["permission"]), Scope.parse(asked["scope"] or "/")
         if not asked["principal"]:
             found = await self._identity.database.read_async(
                 lambda tx: self._identity.holders.who_can(tx, permission, scope, limit=500)

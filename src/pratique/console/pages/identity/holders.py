@@ -233,10 +233,10 @@ class HolderPages:
             codes=(
                 ("podman, docker and skopeo; the secret is asked for:", f"podman login {host} -u {principal.name}"),
                 (
-                    "azure-identity, from the environment:",
+                    "azure-identity, from the environment (another tenant would have it ask the public cloud):",
                     "\n".join(
                         (
-                            f"AZURE_TENANT_ID={self._identity.tokens.installation}",
+                            "AZURE_TENANT_ID=adfs",
                             f"AZURE_CLIENT_ID={principal.id}",
                             "AZURE_CLIENT_SECRET=…",
                             f"AZURE_AUTHORITY_HOST=https://{host}",
