@@ -29,6 +29,7 @@ from pratique.registry.retention import rule_routes as retention_rule_routes
 from pratique.registry.upstream import routes as cache_routes
 from pratique.registry.upstream.rules import CacheAdministration
 from pratique.scan import routes as scan_routes
+from pratique.scan import sbom_routes
 from pratique.trust import routes as trust_routes
 
 
@@ -48,6 +49,7 @@ def create_management_api(
         retention_routes.router(ground.database, domains.lifecycle.immutability, authorizer, cursors),
         retention_rule_routes.router(ground.database, domains.lifecycle, authorizer, cursors),
         collection_routes.router(ground.database, domains.lifecycle, authorizer, cursors),
+        sbom_routes.router(ground.database, domains.registry, authorizer),
         scan_routes.router(ground.database, domains.advisories, domains.scan_jobs, domains.registry, authorizer),
         trust_routes.router(ground.database, domains.trust, domains.exemptions, ground.findings, authorizer, cursors),
         recommendation_routes.router(recommendations, domains.assignments, authorizer),

@@ -12,6 +12,7 @@ from pratique.cli.importing import import_image
 from pratique.cli.locking import attributes, delete, lock, mark, unlock
 from pratique.cli.output import Output, OutputOption, emit, emit_json
 from pratique.cli.retention import app as retention
+from pratique.cli.sboms import sbom
 from pratique.cli.scope_maps import scope_map, token
 
 app = typer.Typer(help="Look at repositories, tags and gates.")
@@ -21,6 +22,7 @@ app.command("collect")(collect)
 app.command("delete")(delete)
 app.command("lock")(lock)
 app.command("mark")(mark)
+app.command("sbom")(sbom)
 app.command("unlock")(unlock)
 app.add_typer(deleted, name="deleted")
 app.add_typer(immutability, name="immutability")
