@@ -158,6 +158,18 @@ class StubJobs:
             JobView(
                 "2", "advisories.sync", "dead", 8, now - DAY, now, 0, None, "osv-npm", "FetchFailed: no route to host"
             ),
+            JobView(
+                "4",
+                "recommendations.refresh/registry.repository.manifest.deleted.v1",
+                "done",
+                1,
+                now,
+                now,
+                0,
+                None,
+                "",
+                "",
+            ),
             JobView("3", "recommendations.refresh", "done", 1, now - HOUR, now, 0, None, "", ""),
         ]
         return [row for row in rows if not state or row.state == state]
