@@ -77,7 +77,7 @@ def test_whoever_lacks_the_right_sees_none_of_it(running: Running, path: str) ->
 POSTS = (
     "/principals/builder/disable", "/principals/builder/rotate", "/groups", "/groups/team/add", "/assignments",
     "/activation", "/sessions/x/end", "/reviews/x/fix", "/assignments/x/delete", "/activation/x/approve",
-    "/account/password", "/account/passkeys/x/remove",
+    "/account/password", "/account/passkeys", "/account/passkeys/options", "/account/passkeys/x/remove",
 )  # fmt: skip
 
 

@@ -18,7 +18,8 @@ from pratique.identity.types import PrincipalName
 from pratique.recommendations.types import recommendation_id
 
 FORMS = (
-    "/account/password", "/account/passkeys/x/remove", "/principals/x/x", "/groups", "/groups/x/x", "/assignments",
+    "/account/password", "/account/passkeys", "/account/passkeys/options", "/account/passkeys/x/remove",
+    "/principals/x/x", "/groups", "/groups/x/x", "/assignments",
     "/assignments/x/delete", "/activation", "/activation/x/x", "/reviews/x/fix", "/sessions/x/end",
     "/appearance", "/advisories/fetch", "/exemptions/new",
     "/recommendations/x/assign", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",

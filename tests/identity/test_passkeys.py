@@ -9,9 +9,9 @@ from tests.identity.authenticator import SoftPasskey, encode
 from tests.identity.conftest import World
 from tests.identity.test_people import link_for
 
-from pratique.core.errors import Invalid
-from pratique.core.permissions import OPERATOR
-from pratique.identity.errors import LinkGone, SignInRefused
+from pratique.core.errors import Conflict, Invalid
+from pratique.core.permissions import OPERATOR, Caller
+from pratique.identity.errors import LinkGone, SignInRefused, SignInTooOld
 from pratique.identity.passkeys import RelyingParty
 from pratique.identity.types import NewSession
 
@@ -149,3 +149,51 @@ def test_registration_needs_its_own_challenge_and_uses_the_ticket_up(world: Worl
 def test_bare_addresses_have_no_passkeys(host: str) -> None:
     with pytest.raises(Invalid):
         RelyingParty.of(host)
+
+
+class TestAddingWhileSignedIn:
+    """A further passkey is made by who has just signed in, in that very session, once."""
+
+    def session(self, world: World, key: SoftPasskey) -> Caller:
+        session = sign_in(world, key.get(world.identity.passkeys.sign_in_options(PARTY)))
+        return world.run(world.identity.sessions.caller(session.cookie))
+
+    def options(self, world: World, caller: Caller) -> dict[str, Any]:
+        return world.run(world.identity.passkeys.adding_options(caller, PARTY))
+
+    def add(self, world: World, caller: Caller, answer: dict[str, Any]) -> None:
+        world.run(world.identity.passkeys.add(caller, answer, PARTY, label="phone"))
+
+    def test_the_second_one_signs_in_too(self, world: World, key: SoftPasskey) -> None:
+        caller, second = self.session(world, key), passkey()
+        options = self.options(world, caller)
+        assert len(options["excludeCredentials"]) == 1
+        self.add(world, caller, second.create(options))
+        kept = world.read(lambda tx: world.identity.passkeys.list(tx, caller.principal_id))
+        assert {one.label for one in kept} == {"laptop", "phone"}
+        assert self.session(world, second).name == "ann"
+
+    def test_an_answer_is_kept_once(self, world: World, key: SoftPasskey) -> None:
+        caller = self.session(world, key)
+        answer = passkey().create(self.options(world, caller))
+        self.add(world, caller, answer)
+        with pytest.raises((SignInRefused, Conflict)):
+            self.add(world, caller, answer)
+
+    def test_an_older_session_is_refused_at_both_steps(self, world: World, key: SoftPasskey) -> None:
+        caller = self.session(world, key)
+        world.clock.advance(9 * 60)
+        answer = passkey().create(self.options(world, caller))
+        world.clock.advance(2 * 60)
+        with pytest.raises(SignInTooOld):
+            self.add(world, caller, answer)
+        with pytest.raises(SignInTooOld):
+            self.options(world, caller)
+
+    def test_the_challenge_of_another_session_or_of_signing_in_is_refused(self, world: World, key: SoftPasskey) -> None:
+        one, other = self.session(world, key), self.session(world, key)
+        with pytest.raises(SignInRefused):
+            self.add(world, one, passkey().create(self.options(world, other)))
+        signing = world.identity.passkeys.sign_in_options(PARTY)["challenge"]
+        with pytest.raises(SignInRefused):
+            self.add(world, one, passkey().create({**self.options(world, one), "challenge": signing}))

@@ -85,6 +85,12 @@ class NameTaken(Conflict):
     code = "name-taken"
 
 
+class SignInTooOld(Denied):
+    """What was asked for needs somebody who has just signed in."""
+
+    code = "sign-in-too-old"
+
+
 class ForgeryRefused(Denied):
     """An unsafe request came with a session cookie but without the session's token against forgery."""
 

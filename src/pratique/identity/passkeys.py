@@ -1,4 +1,4 @@
-"""Passkeys (WebAuthn level 3): set up through a one-time link or by a signed-in person, and used to sign in.
+"""Passkeys (WebAuthn level 3): set up through a one-time link or by who has just signed in, and used to sign in.
 
 User verification is required, so a passkey stands for possession and knowledge both. Challenges for signing in are
 keyed hashes and keep no state before somebody has proved something; each is accepted once.
@@ -21,7 +21,7 @@ from pratique.core.errors import Conflict, Invalid
 from pratique.core.ids import new_id
 from pratique.core.keys.types import Purpose
 from pratique.core.permissions import Caller
-from pratique.identity.errors import CredentialNotFound, SignInRefused
+from pratique.identity.errors import CredentialNotFound, SignInRefused, SignInTooOld
 from pratique.identity.ground import Ground
 from pratique.identity.oidc.tables import external_identities
 from pratique.identity.people import ensure_user
@@ -31,6 +31,8 @@ from pratique.identity.tables import passkeys, principals, sign_in_steps, users
 from pratique.identity.types import NewSession
 
 _CHALLENGE_LIFE = 5 * MINUTE
+_RECENT = 10 * MINUTE
+"""Somebody who finds a browser open later cannot make themselves a way in of their own."""
 _MAX_PER_PRINCIPAL = 20
 _MAX_RESPONSE = 16 * 1024
 
@@ -98,11 +100,49 @@ class Passkeys:
             self._steps.use_up(tx, step)
             ensure_user(tx, step.principal_id)
             tx.after_commit(self._ground.enrolled)
-            self._insert(tx, step, passkey_id, verified, label)
+            who = Caller(principal_id=step.principal_id, name=step.name, kind="user")
+            self._insert(tx, who, passkey_id, verified, label)
             self._sessions.end_all(tx, step.principal_id)
             return self._sessions.begin(tx, step.principal_id, method=passkey_id, address=address, agent=agent)
 
         return await self._database.write_async(save)
+
+    def is_recent(self, tx: Transaction, caller: Caller) -> bool:
+        """True while a person has just signed in, so that they may add a way to do so."""
+        session = self._sessions.get(tx, caller.session_id or "")
+        return caller.kind == "user" and tx.now - session.created_at <= _RECENT
+
+    async def adding_options(self, caller: Caller, party: RelyingParty) -> dict[str, Any]:
+        """Return the options for `navigator.credentials.create` for who has just signed in; else raise SignInTooOld."""
+
+        def look(tx: Transaction) -> list[str]:
+            self._require_recent(tx, caller)
+            held = sa.select(passkeys.c.id).where(passkeys.c.principal_id == caller.principal_id)
+            return list(tx.execute(held).scalars())
+
+        held = await self._database.read_async(look)
+        expires = self._ground.clock.now() + _CHALLENGE_LIFE
+        challenge = self._challenge(secrets.token_bytes(16), expires, _adding(caller))
+        return _registration_options(party, caller.name, _handle_of(caller.principal_id), challenge, held)
+
+    async def add(self, caller: Caller, response: dict[str, Any], party: RelyingParty, *, label: str) -> None:
+        """Keep the passkey that this session's browser made; its challenge is answered once."""
+        challenge = self._own_challenge(response, _adding(caller))
+        verified = _verify_registration(response, challenge, party)
+
+        def save(tx: Transaction) -> None:
+            self._require_recent(tx, caller)
+            _use_once(tx, caller.principal_id, challenge)
+            ensure_user(tx, caller.principal_id)
+            self._insert(tx, caller, _base64url(verified.credential_id), verified, label)
+
+        await self._database.write_async(save)
+
+    def _require_recent(self, tx: Transaction, caller: Caller) -> None:
+        if not self.is_recent(tx, caller):
+            raise SignInTooOld(
+                "You signed in a while ago.", remedy="Sign out and in again, and add the passkey within ten minutes."
+            )
 
     def sign_in_options(self, party: RelyingParty) -> dict[str, Any]:
         """Return the options for `navigator.credentials.get`; nothing is kept until somebody answers."""
@@ -157,29 +197,28 @@ class Passkeys:
         linked = sa.select(external_identities.c.subject).where(external_identities.c.principal_id == principal_id)
         return any(tx.execute(way.limit(1)).first() is not None for way in (other, password, linked))
 
-    def _insert(self, tx: Transaction, step: Step, passkey_id: str, verified: Any, label: str) -> None:
-        held = tx.execute(sa.select(sa.func.count()).where(passkeys.c.principal_id == step.principal_id)).scalar_one()
+    def _insert(self, tx: Transaction, who: Caller, passkey_id: str, verified: Any, label: str) -> None:
+        held = tx.execute(sa.select(sa.func.count()).where(passkeys.c.principal_id == who.principal_id)).scalar_one()
         known = tx.execute(sa.select(passkeys.c.id).where(passkeys.c.id == passkey_id)).first()
         if known is not None or held >= _MAX_PER_PRINCIPAL:
             raise Conflict("That passkey is known already, or there are too many.", remedy="Remove one first.")
         tx.execute(
             sa.insert(passkeys).values(
                 id=passkey_id,
-                principal_id=step.principal_id,
+                principal_id=who.principal_id,
                 public_key=verified.credential_public_key,
                 sign_count=verified.sign_count,
                 label=label[:100] or "passkey",
                 created_at=tx.now,
             )
         )
-        who = Caller(principal_id=step.principal_id, name=step.name, kind="user")
-        self._ground.audit.with_change(tx, "identity.user.add-passkey", who, step.principal_id)
+        self._ground.audit.with_change(tx, "identity.user.add-passkey", who, who.principal_id)
 
-    def _challenge(self, salt: bytes, expires: int) -> bytes:
+    def _challenge(self, salt: bytes, expires: int, use: bytes = b"") -> bytes:
         body = salt + expires.to_bytes(8, "big")
-        return body + self._ground.keys.hmac(Purpose.CSRF, b"passkey challenge" + body)
+        return body + self._ground.keys.hmac(Purpose.CSRF, b"passkey challenge" + body + use)
 
-    def _own_challenge(self, response: dict[str, Any]) -> bytes:
+    def _own_challenge(self, response: dict[str, Any], use: bytes = b"") -> bytes:
         """Return the challenge that the response answers, when it was made here and its time is not over."""
         try:
             client = json.loads(_from_base64url(response["response"]["clientDataJSON"])[:_MAX_RESPONSE])
@@ -188,7 +227,7 @@ class Passkeys:
         except (KeyError, TypeError, ValueError):
             raise SignInRefused("That is no answer of a passkey.") from None
         if expires < self._ground.clock.now() or not hmac.compare_digest(
-            self._challenge(challenge[:16], expires), challenge
+            self._challenge(challenge[:16], expires, use), challenge
         ):
             raise SignInRefused("The sign-in took too long.", remedy="Try again.")
         return challenge
@@ -198,6 +237,11 @@ class Passkeys:
         own = sa.select(passkeys).where(passkeys.c.principal_id == principal_id)
         rows = tx.execute(own.order_by(passkeys.c.created_at, passkeys.c.id)).all()
         return [Passkey(row.id, row.label, row.created_at, row.last_used_at) for row in rows]
+
+
+def _adding(caller: Caller) -> bytes:
+    """What binds a challenge to the session that asked for it, and to adding."""
+    return f"add {caller.session_id}".encode()
 
 
 def _handle_of(principal_id: str) -> bytes:

@@ -205,6 +205,15 @@ def test_a_passkey_is_registered_and_signs_in(served: Running, visit: Open) -> N
     page.goto("/sign-in?next=/jobs")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.locator("h1")).to_have_text("Background work")
+    page.goto("/account")
+    tools.send("WebAuthn.addVirtualAuthenticator", {"options": {
+        "protocol": "ctap2", "transport": "usb", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }})  # fmt: skip
+    page.get_by_label("Name of a further passkey").fill("security key")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.locator("table").nth(1).locator("tbody tr")).to_have_count(2)
+    expect(page.locator("table").nth(1)).to_contain_text("security key")
 
 
 def test_a_session_has_a_bounded_number_of_streams(full: Running, visit: Open) -> None:

@@ -47,6 +47,8 @@ class SignInPages:
             Route("/account", self.account),
             Route("/account/sessions/{id:str}/end", self.end_session, methods=["POST"]),
             Route("/account/password", self.change_password, methods=["POST"]),
+            Route("/account/passkeys", self.add_passkey, methods=["POST"]),
+            Route("/account/passkeys/options", self.adding_options, methods=["POST"]),
             Route("/account/passkeys/{id:str}/remove", self.remove_passkey, methods=["POST"]),
         ]
 
@@ -127,6 +129,30 @@ class SignInPages:
             return await self._account(request, error=error)
         return await self._account(request, said="The password is changed. Your other sessions have ended.")
 
+    async def adding_options(self, request: Request) -> Response:
+        """Return what the browser is to be asked for a further passkey of the caller."""
+        await self._desk.csrf.checked(request)
+        caller = caller_of(request.scope)
+        if caller.session_id is None:
+            return refused(Unauthenticated("Sign in first."))
+        try:
+            return JSONResponse(await self._identity.passkeys.adding_options(caller, party_of(request)))
+        except WRONG as error:
+            return refused(error)
+
+    async def add_passkey(self, request: Request) -> Response:
+        """Keep a further passkey of the caller."""
+        form = await self._desk.csrf.checked(request)
+        caller = caller_of(request.scope)
+        if caller.session_id is None:
+            return refused(Unauthenticated("Sign in first."))
+        label = forms.text(form, "label", 100)
+        try:
+            await self._identity.passkeys.add(caller, answer_of(form), party_of(request), label=label)
+        except (*WRONG, Conflict) as error:
+            return refused(error)
+        return JSONResponse({"next": "/account"})
+
     async def remove_passkey(self, request: Request) -> Response:
         """Remove one of one's own passkeys; one's other sessions end."""
         await self._desk.csrf.checked(request)
@@ -142,12 +168,14 @@ class SignInPages:
         return await self._account(request, said="The passkey is removed.")
 
     async def _account(self, request: Request, *, said: str = "", error: PratiqueError | None = None) -> Response:
-        own = caller_of(request.scope).principal_id
+        caller = caller_of(request.scope)
+        own = caller.principal_id
 
         def read(tx: Transaction) -> dict[str, Any]:
             return {
                 "rows": self._identity.sessions.list(tx, principal_id=own).items,
                 "passkeys": self._identity.passkeys.list(tx, own),
+                "recent": self._identity.passkeys.is_recent(tx, caller),
                 "password": self._identity.people.has_password(tx, own),
             }
 
