@@ -314,9 +314,8 @@ def tarred(content: dict[str, bytes]) -> bytes:
 
 def _config(layers: Sequence[bytes], salt: str) -> bytes:
     diff_ids = [_digest(gzip.decompress(layer)) for layer in layers]
-    return json.dumps(
-        {"architecture": "amd64", "os": "linux", "salt": salt, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
-    ).encode()
+    body = {"architecture": "amd64", "os": "linux", "salt": salt, "config": {"User": "10001"}}
+    return json.dumps(body | {"rootfs": {"type": "layers", "diff_ids": diff_ids}}).encode()
 
 
 def _drop(_value: object) -> None:

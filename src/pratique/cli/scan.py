@@ -38,6 +38,7 @@ def scan(
     ] = "",
     *,
     rootfs: Annotated[Path | None, typer.Option(help="Scan this root file system in place, as --rootfs /.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Scan what the lock files of this source tree name.")] = None,
     sbom: Annotated[Path | None, typer.Option(help="Scan what this CycloneDX or SPDX document lists.")] = None,
     platform: Annotated[str, typer.Option(help="Platform to take from an index, as linux/arm64.")] = "",
     all_platforms: Annotated[bool, typer.Option("--all-platforms", help="Scan every platform of an index.")] = False,
@@ -64,15 +65,19 @@ def scan(
     from pratique.scan.sources.images import host_platform
     from pratique.scan.sources.targets import Access
 
-    if sum(map(bool, (target, rootfs, sbom))) != 1:
-        raise typer.BadParameter("name one target: an argument, --rootfs or --sbom")
+    if sum(map(bool, (target, rootfs, source, sbom))) != 1:
+        raise typer.BadParameter("name one target: an argument, --rootfs, --source or --sbom")
     if fail_on:
         condition(fail_on)
     settings = load()
     wanted = None if all_platforms else platform or host_platform()
     access = Access(auth_file, ca or _own_authority(settings, target), insecure)
     with TerminalReporter(delay=2.0) as reporter:
-        subjects = list(_inventories(settings, target, rootfs, sbom, wanted, access, reporter, cache=cache))
+        subjects = (
+            [_source(source, reporter)]
+            if source
+            else list(_inventories(settings, target, rootfs, sbom, wanted, access, reporter, cache=cache))
+        )
         results = _judged(settings, subjects, reporter, fetch=fetch)
     _write(results, output, output_file, everything=everything)
     raise typer.Exit(_answer(results, fail_on))
@@ -105,6 +110,12 @@ def _own_authority(settings: "Settings", target: str) -> Path | None:
     own = target.startswith(tuple(f"{host}/" for host in registry_hosts(settings)))
     file = authority_file(settings)
     return file if own and file.exists() else None
+
+
+def _source(folder: Path, reporter: TerminalReporter) -> "tuple[Subject, ImageInventory]":
+    from pratique.scan.local import Subject, read_source
+
+    return Subject(str(folder), "source"), read_source(folder, reporter)
 
 
 def _inventories(  # noqa: PLR0917 - one call, in one place

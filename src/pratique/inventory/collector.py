@@ -6,14 +6,23 @@ from typing import Any, Final
 
 import msgspec
 
-from pratique.inventory import readers, tar
+from pratique.inventory import caches, locks, readers, tar
 from pratique.inventory.binaries import MAGICS, START, look_into
 from pratique.inventory.marks import mark
 from pratique.inventory.readers.text import path_text
 from pratique.inventory.readers.wanted import Index, Wanted
 from pratique.inventory.secrets import search
 from pratique.inventory.tar import Entry, TarWalk
-from pratique.inventory.types import Executable, Limits, Link, NotAssessed, PrivilegedFile, RecordFile, SecretPlace
+from pratique.inventory.types import (
+    Cache,
+    Executable,
+    Limits,
+    Link,
+    NotAssessed,
+    PrivilegedFile,
+    RecordFile,
+    SecretPlace,
+)
 
 NEAR_ROOT: Final = 3
 """Depth up to which links and directories are noted: what lies deeper cannot hide a whole package database."""
@@ -27,6 +36,7 @@ _OVERLAY_ATTRIBUTES: Final = (b"SCHILY.xattr.trusted.overlay.", b"SCHILY.xattr.u
 _CAPABILITY: Final = b"SCHILY.xattr.security.capability"
 _PIECE: Final = 1 << 20
 _INDEX: Final = Index(readers.ALL)
+_SOURCE_INDEX: Final = Index((*readers.ALL, *locks.ALL))
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +76,7 @@ class Collector:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._index = _SOURCE_INDEX if limits.source_tree else _INDEX
         self._problems = Problems()
         self._records: dict[bytes, RecordFile] = {}
         self._contents: dict[bytes, bytes] = {}
@@ -79,6 +90,8 @@ class Collector:
         self._executables: dict[bytes, Executable] = {}
         self._replaced: set[bytes] = set()
         self._devices: set[bytes] = set()
+        self._open_paths: set[bytes] = set()
+        self._caches: dict[str, list[int]] = {}
         self._secrets: dict[tuple[bytes, str, int], bytes] = {}
         self._captured = self._packages = self._files = self._executable_files = self._seen = 0
 
@@ -105,7 +118,7 @@ class Collector:
 
     def _regular(self, path: bytes, directory: bytes, name: bytes, entry: Entry, walk: TarWalk) -> None:
         self._files += 1
-        wanted = _INDEX.match(path, directory, name)
+        wanted = self._index.match(path, directory, name)
         start = b""
         if wanted is not None:
             self._record(wanted, path, entry, walk)
@@ -114,7 +127,11 @@ class Collector:
                 self._note(self._shadows, path)
             if search.is_wanted(name, entry.size):
                 start = self._searched(path, entry.size, walk)
+        if path.startswith(caches.STARTS):
+            self._cached(path, entry.size)
         mode = _mode(entry.header[100:108])
+        if mode & 0o2:
+            self._open(path)
         if mode & 0o6000 or entry.pax is not None:
             self._privilege(path, mode, entry)
         if mode & 0o111 and entry.size:
@@ -122,6 +139,17 @@ class Collector:
         if path in self._records and self._order[path] != self._seen:
             self._contradicts(path)  # a binary, written again as something else: readers may take either
             del self._records[path], self._order[path]
+
+    def _cached(self, path: bytes, size: int) -> None:
+        """Counts a file of a package manager's cache; locks and other empty files are none."""
+        if size:
+            cache = self._caches.setdefault(caches.manager_of(path), [0, 0])
+            cache[0] += 1
+            cache[1] += size
+
+    def _open(self, path: bytes) -> None:
+        if len(self._open_paths) < self._limits.open_paths:
+            self._open_paths.add(path)
 
     def _searched(self, path: bytes, size: int, walk: TarWalk) -> bytes:
         """Looks for secrets in a file that is text; gives what was read of it."""
@@ -236,6 +264,8 @@ class Collector:
         return data
 
     def _directory(self, path: bytes, entry: Entry) -> None:
+        if _mode(entry.header[100:108]) & 0o1002 == 0o2:
+            self._open(path)
         if path.count(b"/") < NEAR_ROOT:
             self._note(self._directories, path)
         if entry.pax is not None and any(key.startswith(_OVERLAY_ATTRIBUTES) for key in entry.pax):
@@ -243,7 +273,7 @@ class Collector:
             self.refuse(NotAssessed(path_text(path), reason, "overlay-attribute", scope="layer"))
 
     def _symlink(self, path: bytes, directory: bytes, name: bytes, entry: Entry) -> None:
-        wanted = _INDEX.match(path, directory, name)
+        wanted = self._index.match(path, directory, name)
         if wanted is None and path.count(b"/") >= NEAR_ROOT:
             return
         if path in self._records:
@@ -255,7 +285,7 @@ class Collector:
             self.refuse(NotAssessed(path_text(path), "the layer has too many links", "limit-links"))
 
     def _other(self, path: bytes, directory: bytes, name: bytes, entry: Entry) -> None:
-        wanted = _INDEX.match(path, directory, name)
+        wanted = self._index.match(path, directory, name)
         if entry.kind == tar.HARD_LINK:
             self._files += 1
             if wanted is not None:
@@ -315,6 +345,8 @@ class Collector:
             "directories": _texts(self._directories & ways),
             "shadows": _texts(self._shadows),
             "privileged": tuple(self._privileged[path] for path in sorted(self._privileged)),
+            "open_paths": _texts(self._open_paths),
+            "caches": tuple(Cache(name, *counts) for name, counts in sorted(self._caches.items())),
             "executables": tuple(self._executables[path] for path in sorted(self._executables)),
             "replaced": b"".join(sorted(self._replaced)),
             "secrets": tuple(SecretPlace(path_text(path), kind, line) for path, kind, line in sorted(self._secrets)),

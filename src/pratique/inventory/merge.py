@@ -19,6 +19,7 @@ from pratique.inventory.config import diff_ids_of, image_facts
 from pratique.inventory.marks import mark, marks_of
 from pratique.inventory.readers import apk, os_release
 from pratique.inventory.types import (
+    Cache,
     Distro,
     ImageInventory,
     LayerReport,
@@ -46,6 +47,8 @@ class FileView:
         self.links: dict[str, str] = {}
         self.privileged: dict[str, PrivilegedFile] = {}
         self.secrets: list[tuple[SecretPlace, int, bool]] = []
+        self.open_paths: set[str] = set()
+        self.caches: list[tuple[int, Cache]] = []
         self._binaries: set[str] = set()
 
     def apply(self, report: LayerReport, index: int) -> None:
@@ -64,6 +67,8 @@ class FileView:
                 self._binaries.add(record.path)
             self.origins[record.path] = {package: earlier.get(package, index) for package in record.packages}
         self.privileged.update((file.path, file) for file in report.privileged)
+        self.open_paths.update(report.open_paths)
+        self.caches += [(index, cache) for cache in report.caches]
         self.secrets += [(secret, index, False) for secret in report.secrets]
 
     def _remove(self, report: LayerReport) -> None:
@@ -78,12 +83,15 @@ class FileView:
         self.origins = {path: packages for path, packages in self.origins.items() if path in kept}
         self.links = {path: to for path, to in self.links.items() if not _hidden(path, gone, emptied)}
         self.privileged = {path: one for path, one in self.privileged.items() if not _hidden(path, gone, emptied)}
+        self.open_paths = {path for path in self.open_paths if not _hidden(path, gone, emptied)}
         # A file that is deleted later stays in its layer, which everybody gets: its secrets stay, and are marked.
         self.secrets = [(one, at, was or _hidden(one.path, gone, emptied)) for one, at, was in self.secrets]
 
     def _replace_binaries(self, report: LayerReport) -> None:
         """Binaries whose place another executable takes, of which there is nothing to say."""
-        marks = marks_of(report.replaced) if self._binaries else frozenset()
+        marks = marks_of(report.replaced) if self._binaries or self.privileged or self.open_paths else frozenset()
+        self.privileged = {path: one for path, one in self.privileged.items() if mark(path.encode()) not in marks}
+        self.open_paths = {path for path in self.open_paths if mark(path.encode()) not in marks}
         for path in [path for path in self._binaries if mark(path.encode()) in marks]:
             self._binaries.discard(path)
             self.records.pop(path, None)
@@ -166,6 +174,8 @@ def merge(reports: Sequence[LayerReport], config: dict[str, Any]) -> ImageInvent
         coverage=coverage.by_ecosystem(view.records.values(), not_assessed),
         facts=image_facts(config),
         privileged=tuple(view.privileged[path] for path in sorted(view.privileged)),
+        open_paths=tuple(sorted(view.open_paths)),
+        caches=tuple(view.caches),
         secrets=tuple(sorted(PlacedSecret(one, _origin(at, diff_ids), gone) for one, at, gone in view.secrets)),
         diff_ids=diff_ids,
         not_assessed=not_assessed,

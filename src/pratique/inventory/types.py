@@ -156,6 +156,14 @@ class SecretPlace(msgspec.Struct, frozen=True, order=True):
     fingerprint: str = ""
 
 
+class Cache(msgspec.Struct, frozen=True, order=True):
+    """What a package manager keeps for its next run, which an image never has: files and bytes of one layer."""
+
+    manager: str
+    files: int
+    size: int
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What a reader child answers. `digests` runs parallel to `report.secrets`.
 
@@ -204,6 +212,9 @@ class LayerReport(msgspec.Struct, frozen=True, kw_only=True):
     shadows: tuple[str, ...] = ()
     """Near the root: entries that are no directory and so replace a whole directory of a lower layer."""
     privileged: tuple[PrivilegedFile, ...] = ()
+    open_paths: tuple[str, ...] = ()
+    """Files that everybody may write to, and such folders without the sticky bit; at most `Limits.open_paths`."""
+    caches: tuple[Cache, ...] = ()
     executables: tuple[Executable, ...] = ()
     replaced: bytes = b""
     """Sorted eight-byte `marks.mark` of executables that are no record: they replace binaries of lower layers."""
@@ -301,6 +312,9 @@ class ImageInventory(msgspec.Struct, frozen=True, kw_only=True):
     facts: ImageFacts = ImageFacts()
     privileged: tuple[PrivilegedFile, ...] = ()
     secrets: tuple[PlacedSecret, ...] = ()
+    open_paths: tuple[str, ...] = ()
+    caches: tuple[tuple[int, Cache], ...] = ()
+    """Index of a layer, and a cache in it: deleting it later makes the image no smaller."""
     diff_ids: tuple[str, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
 
@@ -358,6 +372,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Length of one executable that is looked into."""
     source_tree: bool = False
     """Whether this is a tree of sources, in which lock files are read, and not an image."""
+    open_paths: int = 200
+    """Paths of one layer that everybody may write to, which are listed."""
     secrets: int = 1_000
     """Secrets of one layer that are listed; 0 looks for none."""
     hash_executables: bool = False

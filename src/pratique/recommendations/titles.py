@@ -11,7 +11,6 @@ _SETTINGS = {
     "open-files": "Take away everybody's right to write to files",
     "exposed-port": "Expose no port of a remote shell or database",
     "package-cache": "Leave caches of package managers out of images",
-    "end-of-life": "Build on a release that still gets updates",
 }
 
 

@@ -10,6 +10,7 @@ from pratique.core.redaction import redact
 from pratique.inventory.secrets.rules import KINDS
 from pratique.inventory.types import ImageInventory, PlacedSecret
 from pratique.scan.configured_secrets import NAMED, Configured, configured_secrets
+from pratique.scan.image_settings import image_settings
 
 _MOST: Final = 500
 _PLACES: Final = 50
@@ -33,7 +34,7 @@ def image_checks(
     inventory: ImageInventory, fingerprint: Callable[[bytes], str] = lambda _digest: ""
 ) -> tuple[ImageCheck, ...]:
     """All checks of an image, worst first, at most `_MOST`; `fingerprint` keys what the configuration holds."""
-    found = (*_in_files(inventory), *_in_configuration(inventory, fingerprint))
+    found = (*_in_files(inventory), *_in_configuration(inventory, fingerprint), *_settings(inventory))
     return tuple(sorted(found, key=lambda one: (-one.severity.rank, one.rule, one.location))[:_MOST])
 
 
@@ -54,6 +55,19 @@ def _in_files(inventory: ImageInventory) -> Iterator[ImageCheck]:
             action=f"secret|{kind}",
             remediation=_remedy(gone=gone),
             evidence={"kind": kind, "path": path, "places": _places(secrets, steps), "count": len(secrets)},
+        )
+
+
+def _settings(inventory: ImageInventory) -> Iterator[ImageCheck]:
+    for setting in image_settings(inventory):
+        yield ImageCheck(
+            rule=f"image-{setting.kind}",
+            location=setting.location,
+            title=setting.title,
+            severity=Severity.LOW,
+            action=f"image-setting|{setting.kind}",
+            remediation=setting.remediation,
+            evidence=setting.evidence,
         )
 
 

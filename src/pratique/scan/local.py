@@ -11,11 +11,11 @@ from pratique.core.clock import Clock
 from pratique.core.errors import NotFound
 from pratique.core.progress import Reporter
 from pratique.inventory.service import merge
-from pratique.inventory.types import ExpectedLayer, ImageInventory, LayerReport, NotAssessed, Origin
+from pratique.inventory.types import ExpectedLayer, ImageInventory, LayerReport, Limits, NotAssessed, Origin
 from pratique.scan.child import ReaderPool
 from pratique.scan.report.result import ScanResult
 from pratique.scan.sources.images import Image
-from pratique.scan.sources.rootfs import RootWalk
+from pratique.scan.sources.rootfs import RootWalk, SourceWalk
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -65,6 +65,22 @@ def read_root(root: Path, reporter: Reporter) -> ImageInventory:
     with ReaderPool(1) as pool:
         report = pool.read(cast("BinaryIO", walk.stream()))
     reporter.finish()
+    return _without_layers(report, walk)
+
+
+def read_source(folder: Path, reporter: Reporter) -> ImageInventory:
+    """The inventory of a tree of sources: what its lock files say that a build would install."""
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.")
+    walk = SourceWalk(folder, reporter)
+    reporter.start(f"Reading {folder}", None, "files")
+    with ReaderPool(1, limits=Limits(source_tree=True)) as pool:
+        report = pool.read(cast("BinaryIO", walk.stream()))
+    reporter.finish()
+    return _without_layers(report, walk)
+
+
+def _without_layers(report: LayerReport, walk: RootWalk) -> ImageInventory:
     inventory = merge([report], {"rootfs": {"type": "layers", "diff_ids": [report.diff_id]}})
     origins = (Origin(),) * len(inventory.origins)
     problems = (*inventory.not_assessed, *_root_problems(walk))

@@ -119,7 +119,8 @@ class Harbour:
 def built(*layers: bytes, salt: str = "", **config: Any) -> Artifact:
     """An image of these layers."""
     diff_ids = [str(Digest.of(gzip.decompress(each))) for each in layers]
-    body = {"architecture": "amd64", "os": "linux", "salt": salt, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    body = {"architecture": "amd64", "os": "linux", "salt": salt, "config": {"User": "10001"}}
+    body |= {"rootfs": {"type": "layers", "diff_ids": diff_ids}}
     return artifact(json.dumps(body | config).encode(), CONFIG, [(each, LAYER) for each in layers])
 
 

@@ -131,7 +131,7 @@ class Reporter:
             exploited_since=listed.exploited if listed else "",
             epss=likely.epss if likely else None,
             epss_percentile=likely.percentile if likely else None,
-            confidence=Confidence.LOW if judged.owner else Confidence.HIGH,
+            confidence=Confidence.LOW if judged.owner or _is_guessed(judged.package) else Confidence.HIGH,
             evidence=tuple(self._evidence(hit) for hit in hits),
         )
 
@@ -145,6 +145,11 @@ class Reporter:
             data_date=entry.data_date,
             starter=entry.starter,
         )
+
+
+def _is_guessed(package: PackageLike) -> bool:
+    """Whether the inventory guessed the package's name or version."""
+    return getattr(package, "confidence", "high") == "low"
 
 
 def _title(hits: Sequence[Hit]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pratique.core.progress import Reporter
+from pratique.inventory import locks
 from pratique.inventory.readers import ALL, Index
 from pratique.inventory.readers.wanted import Wanted
 from pratique.scan.sources.streaming import GeneratedStream
@@ -21,6 +22,7 @@ _ENGINE_STORES: Final = (b"var/lib/docker", b"var/lib/containers", b"var/lib/con
 _PSEUDO: Final = frozenset(
     ("proc", "sysfs", "devtmpfs", "cgroup", "cgroup2", "nfs", "nfs4", "cifs", "fuse.sshfs", "9p")
 )
+_FETCHED: Final = frozenset((b".git", b".hg", b"node_modules", b".venv", b"venv", b".tox", b".nox", b"target"))
 _ENTRIES: Final = 5_000_000
 _RECORD_BYTES: Final = 64 << 20
 _NEAR_ROOT: Final = 3
@@ -129,6 +131,22 @@ class RootWalk:
             start = self._content(path, 4) or b""
             if privileged or start == b"\x7fELF":
                 yield from member(path, information.st_mode, start, owner=(information.st_uid, information.st_gid))
+
+
+class SourceWalk(RootWalk):
+    """A tree of sources: lock files, and packages that lie in it; what tools fetched for a build is left out."""
+
+    def __init__(self, root: Path, reporter: Reporter) -> None:
+        super().__init__(root, reporter)
+        self._index = Index((*ALL, *locks.ALL))
+
+    def _enters(self, path: bytes) -> bool:
+        return path.rpartition(b"/")[2] not in _FETCHED and self._root + b"/" + path not in self._foreign
+
+    def _executable(self, path: bytes, name: bytes, information: os.stat_result) -> Iterator[bytes]:
+        """Nothing: a tree of sources is not run."""
+        del path, name, information
+        return iter(())
 
 
 def member(
