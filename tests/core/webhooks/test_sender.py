@@ -20,10 +20,10 @@ from pratique.core.database import Database
 from pratique.core.errors import Denied, NotFound
 from pratique.core.events import Event, EventBus
 from pratique.core.jobs import JobHandlers, JobQueue
-from pratique.core.outward import OutwardClient, OutwardRefused, OutwardRules
+from pratique.core.outward import Bounds, OutwardClient, OutwardRefused, OutwardRules
 from pratique.core.permissions import Caller, Extent, Permission, Scope
 from pratique.core.sealed import SealedColumns
-from pratique.core.webhooks.delivery import Bounds, Deliverer
+from pratique.core.webhooks.delivery import Deliverer
 from pratique.core.webhooks.errors import WebhookExists, WebhookInvalid
 from pratique.core.webhooks.sender import TRIES, WebhookSender
 from pratique.core.webhooks.service import Webhooks
@@ -46,17 +46,23 @@ class Keys:
 
 
 class Rights:
-    """The admin may do all; the other one holds everything below /registry/team."""
+    """The admin may do all; the other one holds everything below /registry/team, but what a test takes away."""
+
+    def __init__(self) -> None:
+        self.taken: set[Permission] = set()
+        self.hidden: tuple[Scope, ...] = ()
 
     def allowed(self, caller: Caller, permission: Permission, scope: Scope) -> bool:
-        return caller is ADMIN or TEAM.covers(scope)
+        return caller is ADMIN or (TEAM.covers(scope) and permission not in self.taken)
 
     def require(self, caller: Caller, permission: Permission, scope: Scope) -> None:
         if not self.allowed(caller, permission, scope):
             raise Denied("no")
 
     def extent(self, caller: Caller, permission: Permission) -> Extent:
-        return Extent(allowed=(Scope.root() if caller is ADMIN else TEAM,))
+        if caller is ADMIN:
+            return Extent(allowed=(Scope.root(),))
+        return Extent(allowed=(TEAM,), denied=self.hidden if permission is Permission.REGISTRY_EVENTS_READ else ())
 
 
 class Setting:
@@ -68,11 +74,12 @@ class Setting:
         self.bus = EventBus(JobQueue(), JobHandlers())
         self.log.attach(self.bus)
         self.authority = Authority(folder)
+        self.rights = Rights()
         self.numbers = ["127.0.0.1"]
         self.rules = OutwardRules.of(["hook.test"])
         columns = SealedColumns(Keys())
         self.service = Webhooks(
-            database, self.log, columns, authorizer=Rights(), audit=Audit(database), rules=self.rules
+            database, self.log, columns, authorizer=self.rights, audit=Audit(database), rules=self.rules
         )
         client = OutwardClient(self.rules, ca=self.authority.path, resolver=lambda _host, _port: self.numbers, keep=0)
         self.sender = WebhookSender(
@@ -417,6 +424,19 @@ def test_a_paused_webhook_gets_nothing_until_it_is_resumed(setting: Setting, rec
     setting.service.resume(ADMIN, "hook")
     setting.sender.run_due()
     assert receiver.numbers == [1]
+
+
+def test_nobody_has_events_sent_that_they_may_not_read(setting: Setting) -> None:
+    wanted = NewWebhook("sight", "https://hook.test/", scope=str(TEAM))
+    setting.rights.taken = {Permission.REGISTRY_EVENTS_READ}
+    with pytest.raises(Denied):
+        setting.service.create(OTHER, wanted)
+    setting.rights.taken, setting.rights.hidden = set(), (Scope.parse("/registry/team/secret"),)
+    with pytest.raises(Denied, match="everywhere below"):
+        setting.service.create(OTHER, wanted)
+    assert setting.service.list(ADMIN) == []
+    setting.rights.hidden = (Scope.parse("/registry/elsewhere"),)
+    assert setting.service.create(OTHER, wanted)[0].name == "sight"
 
 
 def test_rights_hold_at_the_scope_of_each_webhook(setting: Setting, receiver: Receiver) -> None:

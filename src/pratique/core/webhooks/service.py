@@ -10,6 +10,7 @@ from pratique.core.audit import Audit
 from pratique.core.clock import DAY
 from pratique.core.cloudevents.log import TOPIC, EventLog
 from pratique.core.database import Database, Transaction
+from pratique.core.errors import Denied
 from pratique.core.ids import new_id
 from pratique.core.outward import OutwardRules
 from pratique.core.permissions import Authorizer, Caller, Permission, Scope
@@ -52,6 +53,7 @@ class Webhooks:
         """Return the webhook and its secret, which is never shown again. It delivers what happens from now on."""
         scope = Scope.parse(new.scope)
         self._authorizer.require(caller, Permission.REGISTRY_WEBHOOKS_WRITE, scope)
+        self._require_sight(caller, scope)
         self._rules.check_url(new.address)
         identity, secret = new_id(), new_secret()
         self._log.place(self._database)
@@ -182,6 +184,16 @@ class Webhooks:
             raise WebhookUnknown("There is no such webhook.", remedy="List the webhooks.")
         self._authorizer.require(caller, permission, Scope.parse(row.scope))
         return _webhook(row)
+
+    def _require_sight(self, caller: Caller, scope: Scope) -> None:
+        """Raise Denied unless the caller may read all events that would be sent: a webhook shows nobody more."""
+        self._authorizer.require(caller, Permission.REGISTRY_EVENTS_READ, scope)
+        hidden = self._authorizer.extent(caller, Permission.REGISTRY_EVENTS_READ).denied
+        if any(scope.covers(place) for place in hidden):
+            raise Denied(
+                f"You may not {Permission.REGISTRY_EVENTS_READ} everywhere below {scope}.",
+                remedy="Choose scopes where you may read all events.",
+            )
 
     def _change(
         self,
