@@ -27,6 +27,7 @@ from pratique.core.sealed import SealedColumns
 from pratique.registry.assembly import create_pushes, create_registry
 from pratique.registry.importing.job import ImportJobs
 from pratique.registry.importing.service import Imports
+from pratique.registry.retention.immutability import Immutability
 from pratique.registry.upstream.cache import CacheFetches, PullThrough
 from pratique.registry.upstream.rules import CacheRules
 from pratique.registry.upstream.transfer import Transfer
@@ -126,7 +127,9 @@ class Harbour:
         self.rules = CacheRules(
             database, Epochs(database), SealedColumns(Keys()), client, manifest_limit=settings.manifest_limit
         )
-        pushes = create_pushes(settings, database, self.store, events=events, audit=audit)
+        self.immutability = Immutability(audit)
+        guards = [self.immutability]
+        pushes = create_pushes(settings, database, self.store, events=events, audit=audit, guards=guards)
         transfer = Transfer(database, self.store, pushes, blob_limit=1 << 30, blob_lease=3600)
         fetches = CacheFetches(self.rules, transfer, jobs)
         fetches.register(handlers)
@@ -150,10 +153,15 @@ class Harbour:
             authorizer=RuleAuthorizer(),
             authenticator=NameAuthenticator(),
             audit=audit,
+            guards=guards,
             upstream=PullThrough(database, self.rules, fetches, pushes, jobs),
         )
         self.events = events
         self.running: Running
+
+    def protect(self, prefix: str, tags: str) -> None:
+        """Let tags below a prefix stay as they are."""
+        self.database.write(lambda tx: self.immutability.add(tx, SYSTEM, prefix, tags))
 
     def rule(self, prefix: str = "hub", remote: str = "", **options: Any) -> None:
         upstream = f"{HOST}:{self.shelf.server.port}" + (f"/{remote}" if remote else "")

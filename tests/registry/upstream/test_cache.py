@@ -151,6 +151,18 @@ def test_a_tag_that_moves_there_moves_here_and_readers_keep_the_served_image(
     assert reader.manifest(NAME, "v1").content == new.manifest
 
 
+def test_a_rule_keeps_a_cached_tag_when_the_upstream_moves_it(harbour: Harbour, inspector: Client) -> None:
+    harbour.rule()
+    harbour.protect("hub", "v*")
+    first, second = image(b"1"), image(b"2")
+    harbour.shelf.put(REMOTE, first, "v1")
+    assert inspector.manifest(NAME, "v1").content == first.manifest
+    harbour.shelf.put(REMOTE, second, "v1")
+    kept = inspector.manifest(NAME, "v1")
+    assert kept.content == first.manifest
+    assert "never changes" in kept.headers["warning"]
+
+
 def test_while_the_upstream_is_away_what_is_here_is_served_with_a_warning(harbour: Harbour, reader: Client) -> None:
     harbour.rule()
     pushed = image()

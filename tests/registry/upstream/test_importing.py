@@ -75,6 +75,20 @@ def test_all_platforms_and_what_speaks_about_them_come(
     assert inspector.manifest(TARGET, "v1").content == listed.manifest
 
 
+def test_an_import_does_not_move_what_a_rule_keeps(harbour: Harbour, inspector: Client) -> None:
+    first, second = image(b"1"), image(b"2")
+    harbour.protect("team", "v*")
+    harbour.shelf.put("org/app", first, "v1")
+    assert bring(harbour, source(harbour, "org/app:v1"))["state"] == "done"
+    harbour.shelf.put("org/app", second, "v1")
+    refused = bring(harbour, source(harbour, "org/app:v1"), force=True)
+    assert refused["state"] == "dead"
+    assert "never changes" in refused["error"]
+    assert inspector.manifest(TARGET, "v1").content == first.manifest
+    assert bring(harbour, source(harbour, "org/app:v1"), f"{TARGET}:latest", force=True)["state"] == "done"
+    assert inspector.manifest(TARGET, "latest").content == second.manifest
+
+
 def test_an_import_is_gated_like_a_push(harbour: Harbour) -> None:
     pushed = image()
     harbour.shelf.put("org/app", pushed, "v1")

@@ -20,7 +20,7 @@ from pratique.core.jobs import JobHandlers, JobQueue, JobState
 from pratique.core.jobs.errors import GiveUp
 from pratique.core.jobs.handlers import JobContext
 from pratique.core.permissions import SYSTEM, Caller
-from pratique.registry.errors import Held, ManifestUnknown
+from pratique.registry.errors import ContentLocked, Held, ManifestUnknown
 from pratique.registry.pushes import Pushes
 from pratique.registry.tables import manifests, repositories, tags
 from pratique.registry.types import Reference, RepositoryName, parse_digest
@@ -122,11 +122,11 @@ class PullThrough:
             digest = await self._ask(rule, name, tag)
             if not self._holds(name, digest):
                 await self._fetch(caller, rule, name, digest, end)
-        except (Unavailable, Held, ManifestUnknown) as error:
+            await self._database.write_async(lambda tx: self._point(tx, name, tag, digest))
+        except (ContentLocked, Unavailable, Held, ManifestUnknown) as error:
             if not here:
                 raise
             return f"{name}:{tag} is what was here before: {error.message}"
-        await self._database.write_async(lambda tx: self._point(tx, name, tag, digest))
         return ""
 
     async def _ask(self, rule: CacheRule, name: RepositoryName, tag: str) -> str:
