@@ -8,6 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
+from tests.corpus.hostile_federation import CROSSINGS, ISSUERS, SUBJECTS
 from tests.identity.conftest import World, make_world
 from tests.identity.serving import OPERATOR, Issuer
 from tests.tls_server import Asked, Authority, Reply
@@ -30,28 +31,24 @@ PLACE = Place("https://localhost:8443", "common")
 
 
 @pytest.mark.parametrize(
-    ("pattern", "subject", "fits"),
+    ("pattern", "subject"),
     [
-        ("repo:team/app:ref:refs/heads/*", "repo:team/app:ref:refs/heads/main", True),
-        ("repo:team/app:ref:refs/heads/*", "repo:team/app:ref:refs/heads/a/b", False),
-        ("repo:team/app:ref:refs/heads/*", "repo:team/app:ref:refs/heads/", False),
-        ("repo:team/app:ref:refs/heads/*", "repo:team/app:ref:refs/heads/x:environment:prod", False),
-        ("repo:team/app:ref:refs/heads/*", "repo:TEAM/app:ref:refs/heads/main", False),
-        ("repo:team/app:ref:refs/heads/*", "repo:team/app:ref:refs/heads/main\n", False),
-        ("repo:team/*:environment:prod", "repo:team/app:environment:prod", True),
-        ("repo:team/*:environment:prod", "repo:team/app/x:environment:prod", False),
-        ("repo:team/*:environment:prod", "repo:team/app:pull:environment:prod", False),
-        ("repo:team/a.p:ref:*", "repo:team/axp:ref:main", False),
+        ("repo:team/app:ref:refs/heads/*", "repo:team/app:ref:refs/heads/main"),
+        ("repo:team/*:environment:prod", "repo:team/app:environment:prod"),
     ],
 )
-def test_wildcards_never_cross_a_boundary(pattern: str, subject: str, fits: bool) -> None:
+def test_wildcards_stand_for_one_part(pattern: str, subject: str) -> None:
     check_subject(pattern, "wildcard")
-    assert subject_matches(pattern, "wildcard", subject) is fits
+    assert subject_matches(pattern, "wildcard", subject)
 
 
-@pytest.mark.parametrize(
-    "subject", ["*", "repo:*", "repo:*/app:ref:x", "*:serviceaccount:a:b", "", "a b", "sub\u0435ct", "x" * 601]
-)
+@pytest.mark.parametrize(("pattern", "subject"), CROSSINGS.values(), ids=CROSSINGS.keys())
+def test_wildcards_never_cross_a_boundary(pattern: str, subject: str) -> None:
+    check_subject(pattern, "wildcard")
+    assert not subject_matches(pattern, "wildcard", subject)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS.values(), ids=SUBJECTS.keys())
 def test_patterns_that_reach_too_far_are_not_written_down(subject: str) -> None:
     with pytest.raises(Invalid):
         check_subject(subject, "wildcard")
@@ -178,20 +175,7 @@ def test_names_that_stand_twice_are_refused() -> None:
         assertions.opened(".".join([part('{"alg":"RS256"}'), part('{"sub":"a","sub":"b"}'), "AA"]))
 
 
-@pytest.mark.parametrize(
-    "issuer_url",
-    [
-        "http://issuer.test",
-        "file:///etc/passwd",
-        "https://127.0.0.1",
-        "https://169.254.169.254",
-        "https://[::ffff:10.0.0.1]",
-        "https://2130706433",
-        "https://user@issuer.test",
-        "https://issuer.test/?q=1",
-        "https://10.0.0.1:6443",
-    ],
-)
+@pytest.mark.parametrize("issuer_url", ISSUERS.values(), ids=ISSUERS.keys())
 def test_issuers_that_lead_inside_are_not_written_down(world: World, issuer_url: str) -> None:
     principal = world.create("web")
     with pytest.raises(PratiqueError) as raised:

@@ -1,0 +1,25 @@
+"""Addresses that a sign-in must not answer to; each row named for its fault."""
+
+REDIRECTS = {
+    "elsewhere": "https://evil.example/",
+    "elsewhere-in-the-clear": "http://evil.example/",
+    "local-name-as-prefix": "http://localhost.evil.example:80",
+    "local-name-as-user": "http://localhost:80@evil.example",
+    "path": "http://localhost:8400/path",
+    "query": "http://localhost:8400?x=1",
+    "fragment": "http://localhost:8400#x",
+    "script": "javascript:alert(1)",
+    "other-scheme": "https://localhost:8400",
+    "own-scheme": "pratique://localhost",
+    "backslash": "http://localhost:8400\\@evil.example",
+    "tab-within": "http://local\thost:8400",
+    "new-line": "http://localhost:8400\r\nset-cookie: a=b",
+    "upper-case": "HTTP://LOCALHOST:8400",
+    "port-too-high": "http://localhost:99999",
+    "port-is-no-number": "http://localhost:eighty",
+    "address-as-number": "http://2130706433:8400",
+    "other-loopback": "http://127.0.0.2:8400",
+    "full-width": "http://\uff4cocalhost:8400",
+    "long": "http://localhost:8400/" + "x" * 5000,
+    "empty": "",
+}
