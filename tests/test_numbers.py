@@ -1,4 +1,4 @@
-"""Whole numbers that callers write end where the databases' do: more is a clear refusal, and no fault of the server."""
+"""What requests may hold: numbers that the databases hold too, and no field that nobody knows."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -67,3 +67,18 @@ def test_every_number_that_a_request_may_hold_fits_into_the_databases(described:
 def _end_of(schema: Mapping[str, Any]) -> float:
     end: float = schema.get("exclusiveMaximum", schema.get("maximum", float("inf")))
     return end
+
+
+def test_a_misspelt_field_of_a_body_is_refused_everywhere(described: Mapping[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    named = {str(reference).rpartition("/")[2] for reference in _bodies(described)}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if schemas[name].get("additionalProperties") is not False] == []
+
+
+def _bodies(described: Mapping[str, Any]) -> Iterator[str]:
+    for methods in described["paths"].values():
+        for operation in methods.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                if "$ref" in content["schema"]:
+                    yield content["schema"]["$ref"]

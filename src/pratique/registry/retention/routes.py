@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pratique.core.database import Cursors, Database
 from pratique.core.http.plane import caller_of
@@ -14,6 +14,8 @@ from pratique.registry.retention.immutability import Immutability
 
 class NewRule(BaseModel):
     """Tags to protect."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     prefix: str = Field("", max_length=255)
     tags: str = Field(max_length=2600)

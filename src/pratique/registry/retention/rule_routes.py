@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pratique.core.database import Cursors, Database
 from pratique.core.http.plane import caller_of
@@ -17,17 +17,21 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str | None, Query(max_length=2048)]
 Prefix = Annotated[str, Query(max_length=255)]
 
+_Number = Annotated[int, Field(le=2**31 - 1)]
+
 
 class NewRetentionRule(BaseModel):
-    """What to keep; spans are days."""
+    """What to keep; spans are days. Unknown fields are refused: a misspelt one would keep less than was meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     prefix: str = Field("", max_length=255)
     tags: str = Field("", max_length=2600)
-    keep_newest: int | None = None
-    keep_versions: int | None = None
-    pushed_within: int | None = None
-    pulled_within: int | None = None
-    untagged_after: int | None = None
+    keep_newest: _Number | None = None
+    keep_versions: _Number | None = None
+    pushed_within: _Number | None = None
+    pulled_within: _Number | None = None
+    untagged_after: _Number | None = None
 
 
 def router(database: Database, lifecycle: Lifecycle, authorizer: Authorizer, cursors: Cursors) -> APIRouter:
