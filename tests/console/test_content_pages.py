@@ -52,7 +52,7 @@ def paths(pushed: Pushed) -> tuple[str, ...]:
 
 
 def csrf(client: TestClient) -> str:
-    return Reading(client.get("/account").text).field("csrf")
+    return Reading(client.get("/device").text).field("csrf")
 
 
 def send(client: TestClient, path: str, **fields: str) -> int:

@@ -25,7 +25,9 @@ FORMS = (
     "/recommendations/x/assign", "/exemptions/x/withdraw", "/sign-in", "/sign-in/passkey",
     "/sign-in/passkey/options", "/sign-in/link", "/sign-in/password", "/sign-in/new-passkey", "/sign-in/new-passkey/options",
     "/sign-out", "/account/sessions/x/end", "/device", "/device/decide", "/authorize", "/account/programs/x/end",
-    "/content/delete", "/content/deleted/x", "/content/lock", "/content/quarantine",
+    "/content/delete", "/content/deleted/x", "/content/lock", "/content/quarantine", "/collections",
+    "/collections/cancel", "/caches", "/caches/delete", "/immutability", "/immutability/x/delete", "/retention",
+    "/retention/run", "/retention/x/delete", "/webhooks", "/webhooks/x/x",
 )  # fmt: skip
 
 

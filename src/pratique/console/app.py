@@ -22,8 +22,11 @@ from pratique.console.pages.images import ImagePages
 from pratique.console.pages.jobs import JobPages
 from pratique.console.pages.providers import ProviderPages
 from pratique.console.pages.recommendations import RecommendationPages
+from pratique.console.pages.retention import RetentionPages
 from pratique.console.pages.sign_in import SignInPages, WelcomePages
+from pratique.console.pages.storage import StoragePages
 from pratique.console.pages.terminals import TerminalPages
+from pratique.console.pages.webhooks import WebhookPages
 from pratique.console.parts import Parts
 from pratique.console.policy import REPORTS, SecurityHeaders
 from pratique.console.rendering import THEME, THEMES, YEAR, Pages
@@ -54,8 +57,11 @@ def create_console(parts: Parts) -> Starlette:
         ExemptionPages,
         JobPages,
         ProviderPages,
+        RetentionPages,
         SignInPages,
+        StoragePages,
         TerminalPages,
+        WebhookPages,
         WelcomePages,
     )
     routes = [route for kind in served for route in kind(desk).routes()]

@@ -49,6 +49,17 @@ _MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        "Content",
+        (
+            Entry("Collection", "/collections", "box", Permission.REGISTRY_STORAGE_READ),
+            Entry("Retention", "/retention", "clock", Permission.REGISTRY_RETENTION_READ),
+            Entry("Immutable tags", "/immutability", "exempt", Permission.REGISTRY_RETENTION_READ),
+            Entry("Caches", "/caches", "feed", Permission.REGISTRY_CACHES_READ),
+            Entry("Webhooks", "/webhooks", "jobs", Permission.REGISTRY_WEBHOOKS_READ),
+            Entry("Events", "/events", "list", Permission.REGISTRY_EVENTS_READ),
+        ),
+    ),
+    (
         "System",
         (
             Entry("Advisory data", "/advisories", "feed", Permission.ADVISORIES_FEEDS_READ),

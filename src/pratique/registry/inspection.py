@@ -11,6 +11,7 @@ from pratique.core.database import Transaction
 from pratique.registry.attributes import mark_of
 from pratique.registry.locks import Attributes
 from pratique.registry.parsing import parse_manifest
+from pratique.registry.retention.tables import manifest_pulls
 from pratique.registry.tables import (
     blobs,
     gates,
@@ -46,6 +47,7 @@ class Pointed:
     gate: str
     summary: str
     pusher: str
+    pulled_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +163,20 @@ def tag_locks(tx: Transaction, repository_id: str, manifest_id: int) -> dict[str
 
 def _pointed(tx: Transaction, manifest_ids: set[int]) -> dict[int, Pointed]:
     query = (
-        sa.select(manifests.c.id, manifests.c.digest, manifests.c.pusher, gates.c.state, gates.c.reason)
+        sa.select(
+            manifests.c.id,
+            manifests.c.digest,
+            manifests.c.pusher,
+            gates.c.state,
+            gates.c.reason,
+            manifest_pulls.c.pulled_at,
+        )
         .join(gates, gates.c.manifest_id == manifests.c.id)
+        .outerjoin(manifest_pulls, manifest_pulls.c.manifest_id == manifests.c.id)
         .where(manifests.c.id.in_(sorted(manifest_ids)))
     )
     return {
-        row.id: Pointed(row.digest, row.state, GateReason.from_json(row.reason).summary, row.pusher)
+        row.id: Pointed(row.digest, row.state, GateReason.from_json(row.reason).summary, row.pusher, row.pulled_at)
         for row in tx.execute(query)
     }
 

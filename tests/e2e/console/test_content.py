@@ -63,3 +63,58 @@ def test_a_tag_is_locked_deleted_and_restored_without_scripts_and_by_keyboard(se
     page.get_by_role("button", name="Restore").press("Enter")
     page.goto("/r/team/app")
     expect(page.get_by_label("Delete the tag v1")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_upkeep_fit_and_are_accessible(served: Running, visit: Open, scheme: str) -> None:
+    prepared(served)
+    page = visit("/retention", viewport={"width": 360, "height": 740}, color_scheme=scheme)
+    for label, text in (("Tags", "v*"), ("Keep the newest", "1")):
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_role("button", name="Add and preview").click()
+    preview = page.url.removeprefix(served.url)
+    page.goto("/caches")
+    page.get_by_label("Prefix here").fill("hub")
+    page.get_by_label("Other registry").fill("docker.io")
+    page.get_by_role("button", name="Create").click()
+    page.goto("/immutability")
+    page.get_by_label("Tags").fill("stable")
+    page.get_by_role("button", name="Protect").click()
+    page.goto("/collections")
+    page.get_by_role("button", name="Dry run").click()
+    page.goto("/webhooks")
+    page.get_by_label("Name").fill("bot")
+    page.get_by_label("Address").fill("https://hooks.example/in")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("whsec_")).to_be_visible()
+    page.goto("/webhooks")
+    hook = page.get_by_role("link", name="bot").get_attribute("href")
+    found: dict[str, list[str]] = {}
+    shown = (
+        preview,
+        "/retention",
+        "/caches",
+        "/immutability",
+        "/collections",
+        "/webhooks",
+        hook,
+        f"{hook}/delete",
+        "/events",
+    )
+    for number, path in enumerate(shown):
+        page.goto(path)
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 360, path
+        if PICTURES:
+            page.screenshot(path=f"{PICTURES}/{scheme}-upkeep-{number}.png", full_page=True)
+        if AXE.exists():
+            page.evaluate(AXE.read_text())
+            answer = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+            found |= {
+                f"{path}: {each['id']}": [node["html"] for node in each["nodes"]] for each in answer["violations"]
+            }
+    assert found == {}
+    if PICTURES:
+        page.set_viewport_size({"width": 1280, "height": 900})
+        for number, path in enumerate(shown):
+            page.goto(path)
+            page.screenshot(path=f"{PICTURES}/{scheme}-upkeep-wide-{number}.png", full_page=True)
