@@ -18,7 +18,6 @@ from pratique.scan.tables import images, matches, package_keys, package_sets, pa
 from pratique.scan.types import Coverage, ImageFacts, ImageState, MatchFact
 
 
-
 def facts_of(tx: Transaction, digests: Iterable[str]) -> dict[str, ImageFacts]:
     """Return the facts of images, in a bounded number of statements; unknown digests are READING."""
     wanted = sorted(set(digests))
