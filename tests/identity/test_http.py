@@ -212,6 +212,15 @@ def test_the_public_keys_verify_tokens_of_others(site: Site, secret: str) -> Non
     assert set(chosen) == {"kty", "crv", "x", "y", "kid", "alg", "use"}
 
 
+def test_the_character_nul_is_refused_before_it_meets_a_database(operator: Site) -> None:
+    for body in ({"name": "nul", "display_name": "a\0b"}, {"name": "nul", "secret_label": "\0"}):
+        answer = operator("POST", "/api/v1/principals", json=body)
+        assert (answer.status_code, "NUL" in answer.text) == (400, True)
+    for path in ("/api/v1/principals/a%00b", "/api/v1/principals?cursor=%00"):
+        assert operator("GET", path).status_code == 400
+    assert operator("GET", "/api/v1/principals/nul").status_code == 404
+
+
 def test_principals_are_made_all_or_nothing(operator: Site) -> None:
     body = {"name": "ci", "grants": [{"role": "AcrPush", "scope": "/registry/team/"}], "secret": True}
     made = operator("POST", "/api/v1/principals", json=body)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pratique.core.errors import Invalid, NotFound, PratiqueError
 from pratique.core.http.answers import problem_json
@@ -30,10 +31,42 @@ def create_api(routers: Sequence[APIRouter], *, version: str) -> FastAPI:
     )
     for router in routers:
         api.include_router(router, prefix=PREFIX)
+    api.add_middleware(WithoutNul)
     api.add_exception_handler(PratiqueError, _answer_error)
     api.add_exception_handler(RequestValidationError, _answer_validation)
     api.add_exception_handler(HTTPException, _answer_http)
     return api
+
+
+class WithoutNul:
+    """Refuses the character NUL in addresses and JSON: no name has it, and PostgreSQL stores no text that does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if b"%00" in scope.get("raw_path", b"") + scope.get("query_string", b""):
+            answer = problem_json(_NUL, scope)
+            await Response(answer.body, answer.status, dict(answer.headers))(scope, receive, send)
+            return
+        tail = b""
+
+        async def received() -> Message:
+            nonlocal tail
+            message = await receive()
+            body = tail + message.get("body", b"")
+            if b"\\u0000" in body:
+                raise HTTPException(400, _NUL.message)
+            tail = body[-5:]
+            return message
+
+        await self._app(scope, received, send)
+
+
+_NUL = Invalid("the request holds the character NUL", remedy="leave it out: no text has it")
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
