@@ -13,11 +13,11 @@ from tests.registry.images import image
 NAME = "locks/app"
 
 
-def signed_in(installation: Installation, account: str) -> Client:
-    """A client with a token for the repository, as docker gets one."""
+def signed_in(installation: Installation, account: str, repository: str = NAME) -> Client:
+    """A client with a token for a repository, as docker gets one."""
     trusting = ssl.create_default_context(cafile=str(installation.clients / "certs" / "ca.crt"))
     base = f"https://{installation.host}"
-    query = {"service": installation.host, "scope": f"repository:{NAME}:pull,push"}
+    query = {"service": installation.host, "scope": f"repository:{repository}:pull,push"}
     basic = {"authorization": f"Basic {base64.b64encode(account.encode()).decode()}"}
     answer = httpx2.get(f"{base}/oauth2/token", params=query, headers=basic, verify=trusting)
     return Client(base, answer.json()["token"], verify=trusting)

@@ -4,11 +4,13 @@ import asyncio
 import gc
 import io
 import json
+import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp.connector
 import pytest
 from azure.containerregistry import ContainerRegistryClient
 from azure.containerregistry.aio import ContainerRegistryClient as AioClient
@@ -64,6 +66,8 @@ def account(
 ) -> Account:
     for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, str(installation.clients / "certs" / "ca.crt"))
+    # aiohttp reads the variables when it is imported, which another test of this process may have done before.
+    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", ssl.create_default_context())
     name = f"azure-{request.node.originalname.removeprefix('test_').replace('_', '-')[:40]}-{request.node.callspec.id}"
     grants = (
         *("--role", "Container Registry Repository Contributor", "--scope", "/registry/azure"),

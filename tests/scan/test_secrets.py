@@ -16,7 +16,7 @@ from pratique.registry.types import GateState
 from pratique.scan.child import ReaderPool
 from pratique.scan.indexing import Indexer
 from pratique.scan.layer_files import LayerFiles
-from tests.inventory.secrets.planted import PASSWORD, PLANTED, checked_token
+from tests.inventory.found_secrets.planted import PASSWORD, PLANTED, checked_token
 from tests.scan.parts import Parts, debian_layer, tarred
 
 TOKEN = checked_token("gho")

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from tests.cli.scan.images import Layout, layers
 from tests.corpus.layers.archive import END, file, gzipped
-from tests.inventory.secrets.planted import checked_token
+from tests.inventory.found_secrets.planted import checked_token
 from typer.testing import CliRunner
 
 from pratique.advisories.service import AdvisoryStore

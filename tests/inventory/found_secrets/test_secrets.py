@@ -5,7 +5,7 @@ import time
 
 import pytest
 from tests.corpus.layers.archive import END, file, header, stream
-from tests.inventory.secrets.planted import PASSWORD, PLANTED, checked_token, letters, pem
+from tests.inventory.found_secrets.planted import PASSWORD, PLANTED, checked_token, letters, pem
 
 from pratique.inventory.layer import read, read_layer
 from pratique.inventory.secrets import search
