@@ -3,14 +3,24 @@
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp.connector
 import pytest
 
 TIMEOUT = 120
+
+
+def trust(patch: pytest.MonkeyPatch, authority: Path) -> None:
+    """Let Python's clients trust an authority by their variables, as a new process would."""
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
+        patch.setenv(name, str(authority))
+    # aiohttp reads them when it is imported, which another test of this process may have done before.
+    patch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", ssl.create_default_context())
 
 
 @dataclass

@@ -25,6 +25,7 @@ from azure.identity import (
 )
 from azure.identity import aio as asynchronous
 from tests.identity.serving import OPERATOR, Issuer, Serving, client_key, serving_identity
+from tests.interop.clients import trust
 
 from pratique.core.clock import SystemClock
 from pratique.core.database import Database, open_database
@@ -57,8 +58,7 @@ def own_keys(state_dir: Path) -> Iterator[Keys]:
 def serving(
     live: Database, own_keys: Keys, certificate: TlsFiles, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Serving]:
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"):
-        monkeypatch.setenv(name, str(certificate.certificate))
+    trust(monkeypatch, certificate.certificate)
     with serving_identity(live, own_keys, certificate) as running:
         yield running
 

@@ -4,13 +4,11 @@ import asyncio
 import gc
 import io
 import json
-import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp.connector
 import pytest
 from azure.containerregistry import ContainerRegistryClient
 from azure.containerregistry.aio import ContainerRegistryClient as AioClient
@@ -19,6 +17,7 @@ from azure.identity import CertificateCredential, ClientSecretCredential, Worklo
 from azure.identity import aio as asynchronous
 from tests.e2e.conftest import Installation, installation  # noqa: F401  a fixture
 from tests.identity.serving import Issuer, client_key
+from tests.interop.clients import trust
 from tests.registry.images import Artifact, image
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -64,10 +63,7 @@ def account(
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Account:
-    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
-        monkeypatch.setenv(name, str(installation.clients / "certs" / "ca.crt"))
-    # aiohttp reads the variables when it is imported, which another test of this process may have done before.
-    monkeypatch.setattr(aiohttp.connector, "_SSL_CONTEXT_VERIFIED", ssl.create_default_context())
+    trust(monkeypatch, installation.clients / "certs" / "ca.crt")
     name = f"azure-{request.node.originalname.removeprefix('test_').replace('_', '-')[:40]}-{request.node.callspec.id}"
     grants = (
         *("--role", "Container Registry Repository Contributor", "--scope", "/registry/azure"),
