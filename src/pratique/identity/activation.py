@@ -172,7 +172,8 @@ class ActivationService:
             raise Invalid("Say why.", remedy="A few words that still help in a year, as a ticket number.")
         if not SHORTEST <= span <= eligibility.longest:
             raise Invalid(
-                f"It may last 5 minutes to {eligibility.longest // MINUTE} minutes.", remedy="Give a shorter time."
+                f"It may last 5 minutes to {eligibility.longest // MINUTE} minutes.",
+                remedy="Give a time between these.",
             )
         self._require_none_open(tx, caller, eligibility)
         made = Activation(
